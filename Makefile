@@ -1,0 +1,42 @@
+# Two commands do everything: `make bench` and `make test`. Neither needs a GPU, weights or SIMPLER.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export MUJOCO_GL ?= egl
+
+.PHONY: bench test test-slow lint types wheel clean
+
+bench: $(STAMP)
+	$(BIN)/vla-bench doctor
+	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,uniform_random env=widowx_simpler_tabletop 'output=results/bench/$${hydra:runtime.choices.policy}'
+	$(BIN)/vla-bench report results/bench/*
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy does not follow pyproject's package-dir, so it is shown a tree of links that does.
+types: $(STAMP)
+	rm -rf build/types && mkdir -p build/types/vla_bench
+	ln -s $(CURDIR)/vla_bench/* $(CURDIR)/policies $(CURDIR)/envs $(CURDIR)/conf build/types/vla_bench/
+	MYPYPATH=build/types $(BIN)/mypy -p vla_bench
+	MYPYPATH=build/types $(BIN)/mypy tests benchmarks
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --wheel
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

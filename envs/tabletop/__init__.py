@@ -1,0 +1,1 @@
+"""Tabletop manipulation in MuJoCo: robots, objects, scenes, tasks, an expert."""

@@ -1,0 +1,1 @@
+"""OpenVLA: architecture, checkpoints, inference."""
