@@ -16,10 +16,23 @@ from typing import Any
 import vla_bench
 
 # Packages whose version can move a number; absent ones are left out of a record.
-_PACKAGES = (
-    "gymnasium hydra-core mani-skill msgpack mujoco mujoco-core numpy pandas safetensors sapien "
-    "scipy simpler-env tokenizers torch transformers"
-).split()
+_PACKAGES = [
+    "gymnasium",
+    "hydra-core",
+    "mani-skill",
+    "msgpack",
+    "mujoco",
+    "mujoco-core",
+    "numpy",
+    "pandas",
+    "safetensors",
+    "sapien",
+    "scipy",
+    "simpler-env",
+    "tokenizers",
+    "torch",
+    "transformers",
+]
 
 
 def session() -> dict[str, Any]:

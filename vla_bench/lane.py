@@ -1,0 +1,244 @@
+"""An Env in a process of its own, maybe under another interpreter. Both ends of the pipe.
+
+The child runs `serve`: it builds the env, plays one episode after another, and asks its parent
+for every chunk. An exception in it ends it with a traceback in its log: the parent records that
+and opens a fresh lane, so no broken state is ever used again. Messages are dicts with a "kind":
+
+    parent -> child   open {env} | run {spec, view} | chunk {chunk} | abort
+    child -> parent   description {...} | question {observations} | record {record, actions}
+
+Runs on Python 3.10 with numpy and msgpack alone (the env may need more).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from vla_bench.actions import ActionSpec, Dimension
+from vla_bench.construct import construct
+from vla_bench.episode import EpisodeRecord, EpisodeSpec
+from vla_bench.errors import EnvError
+from vla_bench.protocols import Env, FloatArray, Observation
+from vla_bench.rollout import View, rollout
+from vla_bench.wire import pack, unpack
+
+# Run by the child's interpreter. It makes our packages importable by their folders, and nothing
+# else: the folder they lie in may hold packages of another Python version.
+_BOOTSTRAP = """
+import importlib.util, sys
+folders = dict(pair.split("=", 1) for pair in sys.argv[2:])
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in folders:
+            return importlib.util.spec_from_file_location(
+                name, folders[name] + "/__init__.py", submodule_search_locations=[folders[name]])
+sys.meta_path.insert(0, Finder)
+from vla_bench.lane import serve
+serve(int(sys.argv[1]))
+"""
+_ONE_CORE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
+_LOG_TAIL = 6000  # bytes of a dead lane's log that go into the record
+
+
+@dataclass(frozen=True)
+class LaneConfig:
+    """How to open a lane.
+
+    Attributes:
+        env: The env's config: ``_target_`` and its arguments.
+        python: Interpreter that runs it; None for this one.
+        timeout_seconds: Longest silence of a lane that owes a message; then it counts as hung.
+    """
+
+    env: Mapping[str, Any]
+    python: str | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an env says of itself."""
+
+    name: str
+    action_spec: ActionSpec
+    cameras: tuple[str, ...]
+    card: Mapping[str, Any]
+    episodes: tuple[EpisodeSpec, ...]
+
+
+class LaneClosedError(EnvError):
+    """The lane's process has ended; the text holds the end of its log."""
+
+
+class Lane:
+    """The parent's end. Opening returns at once; the description is the first message."""
+
+    def __init__(self, config: LaneConfig) -> None:
+        ours, theirs = socket.socketpair()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        command = [config.python or sys.executable, "-c", _BOOTSTRAP, str(theirs.fileno())]
+        environment = {**dict.fromkeys(_ONE_CORE, "1"), **os.environ}
+        try:
+            self._process = subprocess.Popen(
+                [*command, *(f"{name}={folder}" for name, folder in _package_folders().items())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                env=environment,
+            )
+        except OSError as error:
+            raise EnvError(
+                f"Cannot start the lane's interpreter {command[0]!r}: {error.strerror}. Set "
+                "lane_python to a Python that has the env's packages, numpy and msgpack."
+            ) from error
+        theirs.close()
+        self.connection = Connection(ours.detach())
+        self.send({"kind": "open", "env": config.env})
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """A child that has ended is noticed by the next `receive`, not here."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send_bytes(pack(message))
+
+    def receive(self) -> dict[str, Any]:
+        """The child's next message; blocks. Raises LaneClosedError when the child has ended."""
+        try:
+            message: dict[str, Any] = unpack(self.connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._closed() from error
+        return message
+
+    def run(self, spec: EpisodeSpec, view: View) -> None:
+        """Start an episode; questions and a record follow."""
+        self.send({"kind": "run", "spec": asdict(spec), "view": asdict(view)})
+
+    def describe(self, timeout_seconds: float) -> Description:
+        """Wait for the description, the first message of every lane."""
+        if not self.connection.poll(timeout_seconds):
+            raise EnvError(
+                f"The env did not open within {timeout_seconds:g} s. Log:\n{self.log_tail()}"
+            )
+        return _description(self.receive())
+
+    def log_tail(self) -> str:
+        """The end of what the child printed."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LOG_TAIL))
+        return self._log.read().decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """End the child, at once and in any state."""
+        self.connection.close()
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def _closed(self) -> LaneClosedError:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return LaneClosedError(f"The env's process closed its pipe.\n{self.log_tail()}")
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return LaneClosedError(f"The env's process ended with {how}.\n{self.log_tail()}")
+
+
+def observations_of(message: Mapping[str, Any]) -> tuple[Observation, ...]:
+    """The observations in a "question", oldest first."""
+    return tuple(Observation(**o) for o in message["observations"])
+
+
+def record_of(message: Mapping[str, Any]) -> EpisodeRecord:
+    """The record in a "record"."""
+    return EpisodeRecord.from_dict(message["record"], message["actions"])
+
+
+def _package_folders() -> dict[str, str]:
+    """Our packages that a lane may import -> the folder that holds each."""
+    folders = {"vla_bench": str(Path(__file__).resolve().parent)}
+    envs = importlib.util.find_spec("vla_bench.envs")
+    if envs is not None and envs.submodule_search_locations:
+        folders["vla_bench.envs"] = next(iter(envs.submodule_search_locations))
+    return folders
+
+
+def _description(message: Mapping[str, Any]) -> Description:
+    return Description(
+        name=message["name"],
+        action_spec=ActionSpec(tuple(Dimension(**d) for d in message["action_spec"])),
+        cameras=tuple(message["cameras"]),
+        card=message["card"],
+        episodes=tuple(EpisodeSpec(**spec) for spec in message["episodes"]),
+    )
+
+
+class _AbortedError(Exception):
+    """The parent gave up this episode; the env lives on."""
+
+
+def serve(descriptor: int) -> None:
+    """The child: one env, one episode after another, until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    connection = Connection(descriptor)
+    env: Env = construct(unpack(connection.recv_bytes())["env"])
+    connection.send_bytes(pack({"kind": "description", **_describe(env)}))
+    try:
+        while True:
+            _serve_episode(env, connection, unpack(connection.recv_bytes()))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        env.close()
+
+
+def _serve_episode(env: Env, connection: Connection, message: Mapping[str, Any]) -> None:
+    if message["kind"] == "abort":  # of an episode that has already ended
+        return
+    view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
+
+    def ask(observations: Sequence[Observation]) -> FloatArray:
+        question = [asdict_shallow(o) for o in observations]
+        connection.send_bytes(pack({"kind": "question", "observations": question}))
+        answer = unpack(connection.recv_bytes())
+        if answer["kind"] == "abort":
+            raise _AbortedError
+        chunk: FloatArray = answer["chunk"]
+        return chunk
+
+    try:
+        record = rollout(env, EpisodeSpec(**message["spec"]), ask, view)
+    except _AbortedError:
+        return
+    reply = {"kind": "record", "record": record.to_dict(), "actions": record.actions}
+    connection.send_bytes(pack(reply))
+
+
+def asdict_shallow(observation: Observation) -> dict[str, Any]:
+    """`dataclasses.asdict` without its deep copy of every image."""
+    return {
+        "images": dict(observation.images),
+        "instruction": observation.instruction,
+        "proprio": dict(observation.proprio),
+        "privileged": dict(observation.privileged),
+    }
+
+
+def _describe(env: Env) -> dict[str, Any]:
+    return {
+        "name": env.name,
+        "action_spec": [asdict(d) for d in env.action_spec.dimensions],
+        "cameras": list(env.cameras),
+        "card": dict(env.card),
+        "episodes": [asdict(spec) for spec in env.episodes()],
+    }

@@ -1,0 +1,191 @@
+"""Rates, differences and tests for success counts. Pure functions of numbers, nothing else.
+
+Every interval is two-sided at 95 %. Why these methods and no others: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
+from scipy import stats as scipy_stats
+
+CONFIDENCE = 0.95
+POWER = 0.8
+_N_RESAMPLES = 9999  # scipy's default; the limits then move by < 1 % of the width between seeds
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % limits, in the unit of the estimate; NaN where there is none."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedCounts:
+    """How many episodes both policies solved, only the first, only the second, neither."""
+
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+
+    @classmethod
+    def of(cls, first: ArrayLike, second: ArrayLike) -> PairedCounts:
+        """Counts of two success vectors (n,) over the same episodes in the same order."""
+        a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+        return cls(
+            int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())
+        )
+
+    @property
+    def n(self) -> int:
+        return self.both + self.only_first + self.only_second + self.neither
+
+
+def wilson(n_successes: int, n: int) -> Interval:
+    """Success rate with the score interval of Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212."""
+    limits = scipy_stats.binomtest(n_successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(n_successes / n, float(limits.low), float(limits.high))
+
+
+def mean(parts: Sequence[Interval]) -> Interval:
+    """Unweighted mean of independent estimates, e.g. of one rate per task.
+
+    The limits come from those of the parts by MOVER: Zou & Donner, Stat. Med. 27 (2008)
+    1693-1702; for a sum of more than two, Zou, Huang & Zhang, Comput. Stat. Data Anal. 53 (2009)
+    1080-1085. The parts are taken as the whole population: the interval says how far the mean
+    *over these tasks* may be off, and nothing about tasks that were not run.
+    """
+    values = np.array([[p.estimate, p.low, p.high] for p in parts])
+    estimates, lows, highs = values.T
+    center = float(estimates.mean())
+    below = math.sqrt(((estimates - lows) ** 2).sum()) / len(parts)
+    above = math.sqrt(((highs - estimates) ** 2).sum()) / len(parts)
+    return Interval(center, center - below, center + above)
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """`first` minus `second`, measured on independent episodes.
+
+    MOVER again; for two Wilson intervals it is method 10 of Newcombe, Stat. Med. 17 (1998)
+    873-890.
+    """
+    return _square_and_add(first, second, correlation=0.0)
+
+
+def paired_difference(counts: PairedCounts) -> Interval:
+    """Rate of the first policy minus rate of the second, on the same episodes.
+
+    Method 10 of Newcombe, Stat. Med. 17 (1998) 2635-2650: Wilson limits of both rates, squared
+    and added with the continuity-corrected correlation of the outcomes.
+    """
+    c = counts
+    first = wilson(c.both + c.only_first, c.n)
+    second = wilson(c.both + c.only_second, c.n)
+    return _square_and_add(first, second, _corrected_correlation(c))
+
+
+def mcnemar(counts: PairedCounts) -> float:
+    """Two-sided p of "neither policy is better", exact: the binomial test of McNemar's counts.
+
+    Only episodes on which the two disagree carry evidence; without any, p is 1.
+    """
+    n_disagree = counts.only_first + counts.only_second
+    if n_disagree == 0:
+        return 1.0
+    return float(scipy_stats.binomtest(counts.only_first, n_disagree).pvalue)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """p values adjusted for testing all of them: Holm, Scand. J. Stat. 6 (1979) 65-70."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def n_to_detect(first: float, second: float) -> float:
+    """Episodes per policy to tell two rates apart at the 5 % level with 80 % power, unpaired.
+
+    Normal approximation with pooled variance under the null and no continuity correction:
+    Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd ed. (2003), eq. 4.14.
+    Not rounded up. Pairing needs fewer: times about 1 - (correlation of the outcomes).
+    """
+    pooled = (first + second) / 2
+    under_null = scipy_stats.norm.isf((1 - CONFIDENCE) / 2) * math.sqrt(2 * pooled * (1 - pooled))
+    variances = first * (1 - first) + second * (1 - second)
+    under_difference = scipy_stats.norm.isf(1 - POWER) * math.sqrt(variances)
+    return float(((under_null + under_difference) / (first - second)) ** 2)
+
+
+def detectable_difference(n: int, rate: float) -> float:
+    """The smallest drop from `rate` that `n` episodes per policy detect; inverse of `n_to_detect`.
+
+    NaN where even a drop to 0 needs more than `n`.
+    """
+    if not 0 < rate <= 1 or n_to_detect(rate, 0.0) > n:
+        return math.nan
+    tiny = 1e-9
+    return float(optimize.brentq(lambda drop: n_to_detect(rate, rate - drop) - n, tiny, rate))
+
+
+def bootstrap_mean(strata: Sequence[ArrayLike], seed: int = 0) -> Interval:
+    """Mean over strata (tasks) of each stratum's mean score, with a BCa bootstrap interval.
+
+    Episodes are resampled within their stratum. The limits are NaN where resampling cannot tell:
+    a stratum of one episode, or no variation at all.
+    """
+    samples = [np.asarray(s, dtype=np.float64) for s in strata]
+    estimate = float(np.mean([s.mean() for s in samples]))
+    if min(len(s) for s in samples) < 2 or all(np.ptp(s) == 0 for s in samples):
+        return Interval(estimate, math.nan, math.nan)
+    limits = scipy_stats.bootstrap(
+        samples,
+        _mean_of_means,
+        n_resamples=_N_RESAMPLES,
+        batch=1000,
+        confidence_level=CONFIDENCE,
+        method="BCa",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(estimate, float(limits.low), float(limits.high))
+
+
+def _mean_of_means(*samples: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = np.mean([s.mean(axis=axis) for s in samples], axis=0)
+    return means
+
+
+def _square_and_add(first: Interval, second: Interval, correlation: float) -> Interval:
+    center = first.estimate - second.estimate
+    below = (first.estimate - first.low, second.high - second.estimate)
+    above = (first.high - first.estimate, second.estimate - second.low)
+    return Interval(
+        center, center - _norm(*below, correlation), center + _norm(*above, correlation)
+    )
+
+
+def _norm(x: float, y: float, correlation: float) -> float:
+    return math.sqrt(max(x * x - 2 * correlation * x * y + y * y, 0.0))
+
+
+def _corrected_correlation(c: PairedCounts) -> float:
+    """Phi of the 2 x 2 table, its numerator moved n/2 towards 0 when positive; 0 if undefined."""
+    solved = (c.both + c.only_first) * (c.both + c.only_second)
+    failed = (c.only_second + c.neither) * (c.only_first + c.neither)
+    if solved * failed == 0:
+        return 0.0
+    numerator = float(c.both * c.neither - c.only_first * c.only_second)
+    if numerator > 0:
+        numerator = max(numerator - c.n / 2, 0.0)
+    return numerator / math.sqrt(solved * failed)
