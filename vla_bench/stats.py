@@ -105,7 +105,7 @@ def mcnemar(counts: PairedCounts) -> float:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """p values adjusted for testing all of them: Holm, Scand. J. Stat. 6 (1979) 65-70."""
+    """Adjust p values for testing all of them: Holm, Scand. J. Stat. 6 (1979) 65-70."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

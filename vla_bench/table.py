@@ -1,0 +1,236 @@
+"""Runs on disk -> one row per planned episode -> rates, funnels and times.
+
+A rate is given only when every planned episode has finished; otherwise it is NaN and ``status``
+says what is missing. Knows no policy and no simulator; how two policies are set against each
+other is in `vla_bench.comparison`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vla_bench import stats
+from vla_bench.episode import EpisodeRecord, EpisodeSpec
+from vla_bench.errors import StoreError
+from vla_bench.store import Run, differences, read_run
+
+SUITE_MEAN = "suite mean"
+COMPLETE = "complete"
+SUITE = ["env", "variation"]
+"""What makes a suite: the tasks of one env under one variation. Suites are never averaged."""
+
+_MISSING: dict[str, Any] = {
+    "outcome": "missing",
+    "success": None,
+    "score": None,
+    "events": {},
+    "n_steps": 0,
+    "n_inferences": 0,
+    "policy_seconds": 0.0,
+    "env_seconds": 0.0,
+    "instruction": "",
+    "first_image_sha256": "",
+    "image_check": "",
+    "fault": None,
+    "error": None,
+}
+
+
+def load(folders: Sequence[Path]) -> tuple[Run, ...]:
+    """Read run folders that can stand in one table.
+
+    Raises StoreError when two of them hold the same policy and env under different
+    configurations, or the same episode, and when runs disagree on an env's protocol.
+    """
+    if not folders:
+        raise StoreError("Expected at least one run folder, got none. Try: results/*")
+    runs = tuple(read_run(Path(folder)) for folder in folders)
+    for i, run in enumerate(runs):
+        for earlier in runs[:i]:
+            if _names(run) == _names(earlier):
+                _check_same_evaluation(earlier, run)
+            if run.identity["env"]["name"] == earlier.identity["env"]["name"]:
+                _check_same_protocol(earlier, run)
+    return runs
+
+
+def episodes(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per planned episode, in the order of runs and plans.
+
+    Columns: policy, privileged, env, the fields of `EpisodeSpec` and those of `EpisodeRecord`
+    (without its actions), folder. ``outcome`` is also ``missing``; ``success`` is NA unless the
+    episode finished; ``events`` maps a sub-goal to the control step that first reached it.
+    """
+    rows = [_row(run, spec, run.records.get(spec.id)) for run in runs for spec in run.plan]
+    frame = pd.DataFrame(rows)
+    return frame.astype({"success": "boolean", "score": "float64"})
+
+
+def success_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Success rate and mean score with 95 % limits per env, variation, policy and task.
+
+    Rates have Wilson limits. Each suite of several tasks ends in `SUITE_MEAN`: the unweighted
+    mean over all tasks that any of the policies was to run (`stats.mean`).
+    """
+    rows = []
+    for _, suite in frame.groupby(SUITE, sort=False):
+        tasks = list(suite["task"].unique())
+        for _, mine in suite.groupby("policy", sort=False):
+            cells = {task: mine[mine["task"] == task] for task in tasks}
+            head = mine.iloc[0][["env", "variation", "policy", "privileged"]].to_dict()
+            rows += [{**head, "task": task, **_cell([cells[task]])} for task in tasks]
+            if len(tasks) > 1:
+                rows.append({**head, "task": SUITE_MEAN, **_cell(list(cells.values()))})
+    return pd.DataFrame(rows)
+
+
+def funnel_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+    """Share of episodes that reached each sub-goal, in the order of the env's card, then success.
+
+    An episode counts for a sub-goal only if that sub-goal itself was recorded: reaching a later
+    one implies nothing, so shares may rise along the funnel. Shares are NaN while episodes are
+    missing. Tasks whose card lists no sub-goals have no rows.
+    """
+    columns = ["env", "variation", "policy", "task", "stage", "n_reached", "n_planned", "share"]
+    rows = []
+    for env, card in cards(runs).items():
+        here = frame[frame["env"] == env]
+        for (variation, policy, task), cell in here.groupby(
+            ["variation", "policy", "task"], sort=False
+        ):
+            listed = card.get("tasks", {}).get(task, {}).get("events", [])
+            counts = [(name, sum(name in e for e in cell["events"])) for name in listed]
+            if listed:
+                counts.append(("success", int((cell["outcome"] == "success").sum())))
+            whole = len(cell) if cell["success"].notna().all() else math.nan
+            rows += [
+                (env, variation, policy, task, name, n, len(cell), n / whole) for name, n in counts
+            ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def time_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds per control step spent in policy and env, over finished episodes."""
+    finished = frame[frame["success"].notna()]
+    counted = ["n_steps", "n_inferences", "policy_seconds", "env_seconds"]
+    total = finished.groupby(["env", "policy"], sort=False)[counted].sum().reset_index()
+    total["policy_ms_per_step"] = 1000 * total["policy_seconds"] / total["n_steps"]
+    total["env_ms_per_step"] = 1000 * total["env_seconds"] / total["n_steps"]
+    total["policy_ms_per_inference"] = 1000 * total["policy_seconds"] / total["n_inferences"]
+    total["steps_per_inference"] = total["n_steps"] / total["n_inferences"]
+    return total
+
+
+def cards(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
+    """Env name -> its protocol card; tasks that any of the runs lists."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        card = run.identity["env"].get("card", {})
+        seen = found.setdefault(run.identity["env"]["name"], dict(card))
+        seen["tasks"] = {**card.get("tasks", {}), **seen.get("tasks", {})}
+    return dict(found)
+
+
+def unfinished(cell: pd.DataFrame) -> str:
+    """``3 missing, 1 error``; empty when every planned episode has finished."""
+    n_missing, n_errors = (int((cell["outcome"] == o).sum()) for o in ("missing", "error"))
+    parts = [f"{n_missing} missing"] if n_missing else []
+    if n_errors:
+        parts.append(f"{n_errors} error" + "s" * (n_errors > 1))
+    return ", ".join(parts)
+
+
+def _cell(tasks: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """One rate: of a single task, or the unweighted mean over several."""
+    together = pd.concat(list(tasks))
+    n_not_run = sum(len(task) == 0 for task in tasks)
+    lacking = unfinished(together)
+    if n_not_run:
+        not_run = f"{n_not_run} of {len(tasks)} tasks not run" if len(tasks) > 1 else "not run"
+        lacking = ", ".join(filter(None, [not_run, lacking]))
+    rate = score = stats.Interval(math.nan, math.nan, math.nan)
+    if not lacking:
+        rates = [stats.wilson(int(t["success"].sum()), len(t)) for t in tasks]
+        rate = rates[0] if len(rates) == 1 else stats.mean(rates)
+        score = stats.bootstrap_mean([t["score"] for t in tasks])
+    return {
+        "n_planned": len(together),
+        "n_finished": int(together["success"].notna().sum()),
+        "n_errors": int((together["outcome"] == "error").sum()),
+        "n_missing": int((together["outcome"] == "missing").sum()),
+        "n_successes": int((together["outcome"] == "success").sum()),
+        **dict(zip(("rate", "low", "high"), astuple(rate))),
+        **dict(zip(("score", "score_low", "score_high"), astuple(score))),
+        "status": f"incomplete: {lacking}" if lacking else COMPLETE,
+    }
+
+
+def _row(run: Run, spec: EpisodeSpec, record: EpisodeRecord | None) -> dict[str, Any]:
+    happened = _MISSING if record is None else {**record.to_dict(), "success": record.success}
+    return {
+        "policy": run.identity["policy"]["name"],
+        "privileged": bool(run.identity["policy"].get("privileged", False)),
+        "env": run.identity["env"]["name"],
+        **asdict(spec),
+        **{name: happened[name] for name in _MISSING},
+        "folder": str(run.folder),
+    }
+
+
+def _names(run: Run) -> tuple[str, str]:
+    return run.identity["policy"]["name"], run.identity["env"]["name"]
+
+
+def _check_same_evaluation(earlier: Run, run: Run) -> None:
+    policy, env = _names(run)
+    changed = differences(dict(earlier.identity), dict(run.identity))
+    if changed:
+        raise StoreError(
+            f"{earlier.folder} and {run.folder} both call themselves policy {policy!r} on {env!r}, "
+            "but their configurations differ (first -> second):\n"
+            + "\n".join(f"  {line}" for line in changed[:20])
+            + "\nEvaluate one of them again under a name of its own (policy.name=...), or report "
+            "them apart."
+        )
+    held = {_key(spec): spec.id for spec in earlier.plan}
+    twice = next((s for s in run.plan if _key(s) in held), None)
+    if twice is not None:
+        raise StoreError(
+            f"{earlier.folder} and {run.folder} both hold episode {twice.id!r} of policy "
+            f"{policy!r} on {env!r}. Give only one of them."
+        )
+
+
+def _check_same_protocol(earlier: Run, run: Run) -> None:
+    """Refuse two cards under one env name; which tasks and how many episodes may differ."""
+    first, second = (dict(r.identity["env"].get("card", {})) for r in (earlier, run))
+    common = set(first.get("tasks", {})) & set(second.get("tasks", {}))
+    changed = differences(_protocol(first, common), _protocol(second, common))
+    if changed:
+        raise StoreError(
+            f"{earlier.folder} and {run.folder} both call their env "
+            f"{run.identity['env']['name']!r}, but its protocols differ (first -> second):\n"
+            + "\n".join(f"  {line}" for line in changed[:20])
+            + "\nA rate means nothing across protocols: evaluate both under one, or report them "
+            "apart."
+        )
+
+
+def _protocol(card: Mapping[str, Any], tasks: set[str]) -> dict[str, Any]:
+    plain = {key: value for key, value in card.items() if key not in ("tasks", "seeds")}
+    of_tasks = {name: card["tasks"][name] for name in sorted(tasks)}
+    plain["tasks"] = {
+        name: {key: value for key, value in task.items() if key != "n_episodes"}
+        for name, task in of_tasks.items()
+    }
+    return plain
+
+
+def _key(spec: EpisodeSpec) -> tuple[str, int, int, str]:
+    return spec.task, spec.index, spec.seed, spec.variation
