@@ -37,12 +37,7 @@ def check_images_matter(policy: Policy, observations: Sequence[Observation]) -> 
     out and replaced by noise; one of the three must change the chunk.
     """
     true_chunk = _chunk(policy, observations)
-    noise = np.random.default_rng(0)
-    for alter in (
-        lambda image: 255 - image,
-        np.zeros_like,
-        lambda image: noise.integers(0, 256, image.shape, dtype=np.uint8),
-    ):
+    for alter in (_inverted, _black, _noise):
         altered = [_altered(o, {c: alter(i) for c, i in o.images.items()}) for o in observations]
         chunk = _chunk(policy, altered)
         if chunk.shape != true_chunk.shape or not np.array_equal(chunk, true_chunk):
@@ -53,6 +48,18 @@ def check_images_matter(policy: Policy, observations: Sequence[Observation]) -> 
         "Check its weights and library versions. To run it nevertheless, add image_check=false; "
         "every record will say so."
     )
+
+
+def _inverted(image: Image) -> Image:
+    return 255 - image
+
+
+def _black(image: Image) -> Image:
+    return np.zeros_like(image)
+
+
+def _noise(image: Image) -> Image:
+    return np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint8)
 
 
 def _altered(observation: Observation, images: dict[str, Image]) -> Observation:

@@ -1,0 +1,147 @@
+"""The command line: `vla-bench VERB overrides…`; eval and report are Hydra apps, so `-m` sweeps.
+
+Imports are deferred: `vla-bench --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vla_bench.errors import VlaBenchError, unknown_name
+
+USAGE = """\
+vla-bench: how good is a robot policy, where does it break, is it better than that other one?
+
+  vla-bench eval policy=NAME env=NAME [key=value ...]   evaluate; the same command resumes
+  vla-bench eval -m policy=A,B env=NAME                 sweep (any Hydra multirun syntax)
+  vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
+  vla-bench list                                        policies, envs, experiments
+  vla-bench doctor                                      check this machine; print the fixes
+
+  --config-dir FOLDER   your own policy/*.yaml and env/*.yaml beside the bundled ones
+  vla-bench eval --cfg job policy=NAME env=NAME         show the composed configuration
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Exit status: 0 done, 1 a user's error (printed without traceback)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return
+    verb, rest = given[0], given[1:]
+    try:
+        if verb not in _VERBS:
+            raise unknown_name("verb", verb, _VERBS)
+        _VERBS[verb](rest)
+    except VlaBenchError as error:
+        _fail(error)
+
+
+def _eval(arguments: list[str]) -> None:
+    _hydra("eval", arguments, _eval_job)
+
+
+def _eval_job(config: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from vla_bench.run import Settings, run
+
+    success_text = str
+
+    console = Console()
+    finished = run(Settings(**config), console)
+    console.print(success_text([finished.folder]), highlight=False, soft_wrap=True)
+    console.print(f"Report: vla-bench report {finished.folder}", highlight=False, soft_wrap=True)
+
+
+def _report(arguments: list[str]) -> None:
+    runs = [a for a in arguments if "=" not in a and not a.startswith("-")]
+    others = [a for a in arguments if a not in runs]
+    listed = ",".join(f"'{run}'" for run in runs)
+    _hydra("report", [*([f"runs=[{listed}]"] if runs else []), *others], _report_job)
+
+
+def _report_job(config: dict[str, Any]) -> None:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from vla_bench.report import write
+
+    folders = [Path(run) for run in config["runs"]]
+    alone = folders[0] / "report" if len(folders) == 1 else Path("results/report")
+    report = write(folders, Path(config["output"]) if config["output"] else alone)
+    console = Console()
+    console.print(report.table, highlight=False, soft_wrap=True)
+    console.print(f"Report: {report.html}", highlight=False, soft_wrap=True)
+
+
+def _list(arguments: list[str]) -> None:
+    from vla_bench.listing import print_listing
+
+    print_listing(arguments)
+
+
+def _doctor(arguments: list[str]) -> None:
+    from vla_bench.doctor import examine
+
+    if arguments:
+        raise unknown_name("argument", arguments[0], [])
+    sys.exit(examine())
+
+
+_VERBS: dict[str, Callable[[list[str]], None]] = {
+    "eval": _eval,
+    "report": _report,
+    "list": _list,
+    "doctor": _doctor,
+}
+
+
+def _hydra(config_name: str, arguments: list[str], job: Callable[[dict[str, Any]], None]) -> None:
+    """Check the overrides, then hand over to Hydra, which calls `job` once per cell."""
+    import hydra
+    from omegaconf import DictConfig
+
+    from vla_bench.config import MODULE, check_overrides, plain
+
+    overrides, config_dir = _split(arguments)
+    if not {"-h", "--help", "--hydra-help", "--info", "-i"} & set(arguments):
+        check_overrides(config_name, overrides, config_dir)
+
+    @hydra.main(config_path=f"pkg://{MODULE}", config_name=config_name, version_base="1.3")
+    def app(config: DictConfig) -> None:
+        try:
+            job(plain(config))
+        except VlaBenchError as error:
+            _fail(error)
+
+    sys.argv = ["vla-bench", *arguments]
+    app()
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The overrides among `arguments`, and the value of --config-dir."""
+    overrides: list[str] = []
+    config_dir: str | None = None
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in ("--config-dir", "-cd"):
+            config_dir = next(rest, None)
+        elif argument in ("--cfg", "-c", "--package", "-p", "--config-path", "-cp"):
+            next(rest, None)
+        elif not argument.startswith("-"):
+            overrides.append(argument)
+    return overrides, config_dir
+
+
+def _fail(error: VlaBenchError) -> None:
+    print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

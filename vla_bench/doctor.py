@@ -1,0 +1,111 @@
+"""`vla-bench doctor`: what on this machine keeps a run from working, and the line that fixes it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from rich.console import Console
+
+from vla_bench import provenance
+
+_RENDER = "from vla_bench.envs.tabletop.renderer import check_rendering; print(check_rendering())"
+_FREE_GIB = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. `fix` is empty when all is well; `needed` ones make the doctor exit with 1."""
+
+    what: str
+    seen: str
+    fix: str = ""
+    needed: bool = True
+
+
+def examine() -> int:
+    """Print every finding; 0 when nothing needed is missing, else 1."""
+    console = Console()
+    n_missing = 0
+    for finding in (_python(), *_packages(), _rendering(), _video(), _disk(), _machine(), _gpu()):
+        mark = "[green]ok[/]  " if not finding.fix else "[red]FIX[/] " if finding.needed else "opt."
+        console.print(f"{mark} {finding.what}: {finding.seen}", highlight=False, soft_wrap=True)
+        if finding.fix:
+            console.print(f"       -> {finding.fix}", highlight=False, soft_wrap=True)
+            n_missing += finding.needed
+    console.print("All that a run needs is here." if not n_missing else f"{n_missing} to fix.")
+    return 1 if n_missing else 0
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Finding("Python", version, "" if good else "install Python 3.11 or 3.12")
+
+
+def _packages() -> Iterator[Finding]:
+    """The declared requirements; those of extras are optional."""
+    for line in importlib.metadata.requires("vla-bench") or ():
+        requirement = Requirement(line)
+        extra = requirement.marker is not None
+        if extra and not requirement.marker.evaluate({"extra": "openvla"}):  # type: ignore[union-attr]
+            continue
+        yield _package(requirement, "[openvla]" if extra else "")
+
+
+def _package(requirement: Requirement, extra: str) -> Finding:
+    install = (
+        f"{Path(sys.executable).name} -m pip install '{requirement.name}{requirement.specifier}'"
+    )
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(f"{requirement.name}{extra}", "absent", install, needed=not extra)
+    fits = requirement.specifier.contains(version, prereleases=True)
+    fix = "" if fits else install
+    return Finding(f"{requirement.name}{extra}", version, fix, needed=not extra)
+
+
+def _rendering() -> Finding:
+    """In a process of its own: a broken GL library may take its process down."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RENDER], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return Finding("MuJoCo rendering", done.stdout.strip().splitlines()[-1])
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return Finding("MuJoCo rendering", last, "apt-get install libegl1 libgl1-mesa-dri libgles2")
+
+
+def _video() -> Finding:
+    import av
+
+    if "libx264" in av.codecs_available:
+        return Finding("H.264 videos", f"PyAV {av.__version__}")
+    return Finding("H.264 videos", "PyAV without libx264", "python -m pip install --upgrade av")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    fix = "" if free > _FREE_GIB else "free space, or choose another folder with output=..."
+    return Finding("free disk here", f"{free:.1f} GiB", fix)
+
+
+def _machine() -> Finding:
+    found = provenance.machine()
+    return Finding(
+        "machine", f"{found['cpu']}, {found['n_cores']} cores, {found['memory_gib']} GiB"
+    )
+
+
+def _gpu() -> Finding:
+    gpus = provenance.machine()["gpus"]
+    if gpus:
+        return Finding("GPU", ", ".join(gpus))
+    return Finding("GPU", "none (needed for large models only)")

@@ -1,0 +1,46 @@
+"""`vla-bench list`: what there is to choose from, each with the first line of its YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vla_bench.errors import ConfigError
+
+_GROUPS = {"policy": "policy=", "env": "env=", "experiment": "+experiment="}
+
+
+def print_listing(arguments: Sequence[str]) -> None:
+    """Print every policy, env and experiment; ``--config-dir FOLDER`` adds the user's own."""
+    roots: list[Traversable] = [files("vla_bench.conf")]
+    match list(arguments):
+        case []:
+            pass
+        case ["--config-dir", folder]:
+            roots.append(Path(folder))
+        case _:
+            raise ConfigError(f"Expected `vla-bench list [--config-dir FOLDER]`, got {arguments}.")
+    console = Console()
+    for group, prefix in _GROUPS.items():
+        table = Table("choose with", "what", title=group, title_justify="left", box=None)
+        for root in roots:
+            for name, line in sorted(_described(root / group)):
+                table.add_row(f"{prefix}{name}", line)
+        if table.row_count:
+            console.print(table)
+
+
+def _described(folder: Traversable) -> Iterator[tuple[str, str]]:
+    if not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        if entry.name.endswith(".yaml"):
+            first = entry.read_text().partition("\n")[0]
+            if first == "# @package _global_":
+                first = entry.read_text().split("\n")[1]
+            yield entry.name.removesuffix(".yaml"), first.removeprefix("#").strip()
