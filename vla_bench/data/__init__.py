@@ -1,0 +1,1 @@
+"""Trajectories and images as numpy arrays: what training reads and evaluation repeats."""
