@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Tests import `toys` by name, and so do the lanes, which are processes of their own.
+sys.path.insert(0, str(ROOT / "tests"))
+os.environ["PYTHONPATH"] = str(ROOT / "tests")
 
 
 @pytest.fixture(scope="session")

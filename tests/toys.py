@@ -154,3 +154,8 @@ class Walker:
         rng = np.random.default_rng([request.seed, request.memory["calls"]])
         speed = self._speed + 1e-4 * shade + 1e-3 * rng.normal()
         return np.tile([speed, 1.0], (self._chunk, 1))
+
+
+def explode() -> None:
+    """Fails inside, as a constructor with a fault of its own does."""
+    _ = "a" - 1  # type: ignore[operator]

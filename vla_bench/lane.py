@@ -101,6 +101,8 @@ class Lane:
                 env=environment,
             )
         except OSError as error:
+            for opened in (ours, theirs, self._log):
+                opened.close()
             raise EnvError(
                 f"Cannot start the lane's interpreter {command[0]!r}: {error.strerror}. Set "
                 "lane_python to a Python that has the env's packages, numpy and msgpack."

@@ -165,8 +165,8 @@ def _take_up(
     sessions: list[Mapping[str, Any]] = []
     if (folder / "run.json").exists():
         there = read_run(folder)
-        held = {"identity": dict(there.identity), "plan": [asdict(s) for s in there.plan]}
-        changed = differences(held, asked)
+        held = {**there.identity, "plan": [asdict(s) for s in there.plan]}
+        changed = differences(held, {**asked["identity"], "plan": asked["plan"]})
         if changed:
             raise StoreError(
                 f"{folder} holds a run of another configuration (there -> asked for):\n"

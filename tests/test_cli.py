@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vla_bench import store
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    """Somebody else's policy and env: their classes, their YAML, nothing registered."""
+    for group, name, text in (
+        ("policy", "walker", "# toy\n_target_: toys.Walker\nname: walker\nspeed: 0.3\n"),
+        ("policy", "runner", "# toy\n_target_: toys.Walker\nname: runner\nspeed: 0.4\n"),
+        ("env", "corridor", "# toy\n_target_: toys.Corridor\nn_episodes: 3\ntrouble: none\n"),
+    ):
+        path = tmp_path / "plugin" / group / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "plugin"
+
+
+def vla_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vla_bench.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_verb(tmp_path: Path) -> None:
+    done = vla_bench("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for verb in ("eval", "report", "list", "doctor"):
+        assert f"vla-bench {verb}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["evla"],
+            "ConfigError: Unknown verb 'evla'. Did you mean 'eval'? Valid: doctor, ",
+        ),
+        (
+            ["eval", "policy=walkr", "env=corridor"],
+            "ConfigError: Unknown policy 'walkr'. Did you mean 'walker'?",
+        ),
+        (
+            ["eval", "policy=walker", "env=coridor"],
+            "ConfigError: Unknown env 'coridor'. Did you mean 'corridor'?",
+        ),
+        (["eval", "env=corridor"], "ConfigError: Choose a policy: policy=<name>. Valid: "),
+        (
+            ["eval", "policy=walker", "env=corridor", "n_lane=2"],
+            "ConfigError: Unknown config key 'n_lane'. Did you mean 'n_lanes'?",
+        ),
+        (
+            ["eval", "policy=walker", "env=corridor", "policy.sped=2"],
+            "Unknown config key 'policy.sped'. Did you mean 'policy.speed'?",
+        ),
+        (
+            ["eval", "-m", "policy=walker,runer", "env=corridor"],
+            "ConfigError: Unknown policy 'runer'. Did you mean 'runner'?",
+        ),
+        (["eval", "policy=replay", "env=corridor"], "ConfigError: Please set: policy.run=..."),
+        (["eval", "policy=[", "env=corridor"], "ConfigError: Expected overrides like n_lanes=4"),
+    ],
+)
+def test_a_misspelt_name_gets_the_nearest_valid_one(
+    arguments: list[str], text: str, plugin: Path
+) -> None:
+    extra = ["--config-dir", str(plugin)] if arguments[0] == "eval" else []
+    done = vla_bench(*arguments, *extra, cwd=plugin.parent)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_run_is_named(tmp_path: Path) -> None:
+    done = vla_bench("report", "results/none", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "StoreError: results/none is not a run: it has no run.json." in done.stderr
+
+
+def test_somebody_elses_policy_and_env_run_and_resume(plugin: Path) -> None:
+    command = [
+        "eval",
+        "--config-dir",
+        str(plugin),
+        "policy=walker",
+        "env=corridor",
+        "n_lanes=1",
+        "n_videos=0",
+        "output=mine",
+    ]
+    first = vla_bench(*command, cwd=plugin.parent)
+    assert first.returncode == 0, first.stderr
+    assert "walker on corridor-v0: 3/3, success 100%" in first.stdout
+    again = vla_bench(*command, cwd=plugin.parent)
+    assert "0 episodes to run, 3 done, mine" in again.stdout
+    assert len(store.read_run(plugin.parent / "mine").sessions) == 2
+
+
+def test_a_sweep_gives_each_cell_a_folder_that_the_same_sweep_finds_again(plugin: Path) -> None:
+    command = [
+        "eval",
+        "-m",
+        "--config-dir",
+        str(plugin),
+        "policy=walker,runner",
+        "env=corridor",
+        "n_videos=0",
+    ]
+    assert vla_bench(*command, cwd=plugin.parent).returncode == 0
+    folders = sorted(path.parent for path in (plugin.parent / "results").rglob("run.json"))
+    names = [store.read_run(folder).identity["policy"]["name"] for folder in folders]
+    assert sorted(names) == ["runner", "walker"]
+    again = vla_bench(*command, cwd=plugin.parent)
+    assert again.stdout.count("0 episodes to run, 3 done") == 2
+
+
+def test_the_list_shows_what_there_is_and_the_users_own(plugin: Path) -> None:
+    done = vla_bench("list", "--config-dir", str(plugin), cwd=plugin.parent)
+    for name in ("policy=scripted", "policy=uniform_random", "policy=walker", "env=corridor"):
+        assert name in done.stdout
+
+
+def test_the_composed_configuration_can_be_shown(plugin: Path) -> None:
+    done = vla_bench(
+        "eval",
+        "--cfg",
+        "job",
+        "--config-dir",
+        str(plugin),
+        "policy=walker",
+        "env=corridor",
+        cwd=plugin.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "_target_: toys.Walker" in done.stdout
