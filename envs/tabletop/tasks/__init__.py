@@ -1,1 +1,1 @@
-"""The tabletop suite's tasks."""
+"""The tabletop suite's tasks; `registry.py` names them."""

@@ -1,0 +1,134 @@
+"""How an object gets into a model: what is drawn, what collides, and how it rests.
+
+An object's factory only says shapes; size and colour variations act here, for every object alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import Pose, Vector
+from vla_bench.envs.tabletop.objects.mesh import Mesh
+from vla_bench.envs.tabletop.robots.robot import COLLISION_GROUP, KINDS, VISIBLE_GROUP
+from vla_bench.protocols import Image
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0)
+FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes the larger one
+
+
+@dataclass(frozen=True)
+class Paint:
+    """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times."""
+
+    rgba: Vector = (1.0, 1.0, 1.0, 1.0)
+    texture: Image | None = None
+    repeat: tuple[float, float] = (1.0, 1.0)
+    specular: float = 0.2
+    shininess: float = 0.3
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A primitive in the object's frame; `size`: half sizes, or radius and half length, m."""
+
+    kind: str
+    size: Vector
+    position: Vector = (0.0, 0.0, 0.0)
+    quaternion: Vector = IDENTITY
+
+
+@dataclass(frozen=True)
+class TabletopObject:
+    """A kind of object.
+
+    Attributes:
+        kind: Its name in the suite, e.g. ``carrot``.
+        extents: Sizes x y z of SIMPLER's bounding box, metres; success rules are computed from
+            them, literally (simpler.md §2.8).
+        rest: Its frame where it lies still, relative to the spawn point on the surface, yaw 0.
+        build: Adds its shapes to a body.
+        rolls: Whether rolling friction is needed to keep it where it lies.
+        fixed: Whether it stands immovable where it is spawned.
+    """
+
+    kind: str
+    extents: Vector
+    rest: Pose
+    build: Callable[[ObjectBuilder], None]
+    rolls: bool = False
+    fixed: bool = False
+
+
+class ObjectBuilder:
+    """Adds shapes to one body of an MjSpec, in the object's own frame."""
+
+    def __init__(self, spec: Any, body: Any, rolls: bool) -> None:
+        self._spec, self._body, self._rolls = spec, body, rolls
+        self._n_parts = 0
+
+    def draw(self, solid: Solid, paint: Paint) -> None:
+        """Add something that is seen but touches nothing."""
+        self._shape(self._add(solid), paint)
+
+    def draw_mesh(self, mesh: Mesh, paint: Paint, pose: Pose | None = None) -> None:
+        """Add a mesh that is seen but touches nothing."""
+        name = self._next_name()
+        added = self._spec.add_mesh(name=name)
+        added.uservert = mesh.vertices.astype(np.float32).ravel().tolist()
+        added.userface = mesh.faces.ravel().tolist()
+        added.usertexcoord = mesh.uv.astype(np.float32).ravel().tolist()
+        added.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
+        where = pose or Pose((0.0, 0.0, 0.0))
+        geom = self._body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name)
+        geom.pos, geom.quat = list(where.position), list(where.quaternion)
+        self._shape(geom, paint)
+
+    def collide(self, solid: Solid, mass: float) -> None:
+        """Add something that touches and weighs (`mass` kg) but is not seen."""
+        geom = self._add(solid)
+        geom.mass, geom.group = mass, COLLISION_GROUP
+        geom.contype, geom.conaffinity = 2, 3
+        geom.condim = 6 if self._rolls else 4
+        geom.friction = FRICTION
+        geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
+
+    def _add(self, solid: Solid) -> Any:
+        size = [*solid.size, 0.0, 0.0][:3]
+        geom = self._body.add_geom(type=KINDS[solid.kind], size=size)
+        geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
+        return geom
+
+    def _shape(self, geom: Any, paint: Paint) -> None:
+        geom.contype = geom.conaffinity = 0
+        geom.density, geom.group = 0.0, VISIBLE_GROUP
+        geom.material = add_paint(self._spec, self._next_name(), paint)
+
+    def _next_name(self) -> str:
+        self._n_parts += 1
+        return f"{self._body.name}_{self._n_parts}"
+
+
+def add_object(spec: Any, kind: TabletopObject, name: str) -> None:
+    """Add a body called `name`; unless the kind is fixed, with a joint ``{name}_free``."""
+    body = spec.worldbody.add_body(name=name)
+    if not kind.fixed:
+        body.add_freejoint(name=f"{name}_free")
+    kind.build(ObjectBuilder(spec, body, kind.rolls))
+
+
+def add_paint(spec: Any, name: str, paint: Paint) -> str:
+    """Add a material, and its texture, called `name`; returns `name`."""
+    material = spec.add_material(name=name, rgba=list(paint.rgba))
+    material.specular, material.shininess = paint.specular, paint.shininess
+    if paint.texture is not None:
+        texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
+        texture.height, texture.width, texture.nchannel = paint.texture.shape
+        texture.data = paint.texture.tobytes()
+        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+        material.texrepeat = list(paint.repeat)
+    return name

@@ -1,0 +1,123 @@
+"""What a scene is, and the parts that scenes are made of.
+
+World frame: x towards the robot, z up, metres; SIMPLER's, so that its numbers apply as they are.
+A scene knows no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, quaternion_of
+from vla_bench.envs.tabletop.objects.builder import Paint, Solid, add_paint
+from vla_bench.envs.tabletop.robots.robot import COLLISION_GROUP, KINDS, VISIBLE_GROUP, Robot
+
+# A camera looks along its own +x with +z up; MuJoCo's looks along -z with +y up.
+TO_MUJOCO_CAMERA = quaternion_of(np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+# Against objects (0.5) this is the mean that PhysX takes of SIMPLER's 1.0 and 0.5.
+SURFACE_FRICTION = [0.75, 0.02, 0.0005]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where the robot's base stands, and its joints at the episode's start, arm then fingers."""
+
+    robot: Robot
+    base: Pose
+    home: Vector
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole fixed to the robot's base: x forward, y left, z up, as in SIMPLER.
+
+    `size` (width, height) pixels and `focal` (pixels) fix the field of view; images are rendered
+    straight at the policy's resolution, which squashes them as resizing would.
+    """
+
+    name: str
+    pose: Pose
+    size: tuple[int, int]
+    focal: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """A directional light, `color` per channel."""
+
+    direction: Vector
+    color: float
+    shadow: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Furniture, lights, cameras and the robot's place; `floor` catches what falls."""
+
+    name: str
+    mount: Mount
+    cameras: tuple[Camera, ...]
+    lights: tuple[Light, ...]
+    ambient: float
+    build: Callable[[Furniture], None]
+
+
+class Furniture:
+    """Adds static geometry to an MjSpec."""
+
+    def __init__(self, spec: Any) -> None:
+        self._spec = spec
+        self._n_paints = 0
+
+    def paint(self, paint: Paint) -> str:
+        """Register a surface; returns the name to pass to `add`."""
+        self._n_paints += 1
+        return add_paint(self._spec, f"furniture_{self._n_paints}", paint)
+
+    def add(self, solid: Solid, paint: str, solid_for_objects: bool = True) -> None:
+        """Add a drawn shape; objects and the robot bump into it unless told otherwise."""
+        geom = self._geom(solid, solid_for_objects)
+        geom.group, geom.material = VISIBLE_GROUP, paint
+
+    def barrier(self, solid: Solid) -> None:
+        """Add a shape that is felt but not seen."""
+        self._geom(solid, collides=True).group = COLLISION_GROUP
+
+    def _geom(self, solid: Solid, collides: bool) -> Any:
+        size = [*solid.size, 0.0, 0.0][:3]
+        kinds = {**KINDS, "plane": mujoco.mjtGeom.mjGEOM_PLANE}
+        geom = self._spec.worldbody.add_geom(type=kinds[solid.kind], size=size)
+        geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
+        geom.contype, geom.conaffinity = 0, 3 if collides else 0
+        geom.condim, geom.friction = 4, SURFACE_FRICTION
+        geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
+        return geom
+
+
+def add_camera(spec: Any, camera: Camera, base: Pose) -> None:
+    """Add `camera`, mounted on a robot whose base is at `base`."""
+    position = np.array(base.position) + matrix(base.quaternion) @ np.array(camera.pose.position)
+    looking = multiply(base.quaternion, camera.pose.quaternion)
+    added = spec.worldbody.add_camera(name=camera.name, pos=position.tolist())
+    added.quat = multiply(looking, TO_MUJOCO_CAMERA).tolist()
+    added.resolution = list(camera.size)
+    added.sensor_size = [pixels * 1e-5 for pixels in camera.size]  # 10 um pixels
+    added.focal_pixel = [camera.focal, camera.focal]
+
+
+def add_lights(spec: Any, scene: Scene) -> None:
+    """Add the scene's lights and its ambient light."""
+    spec.visual.headlight.ambient = [scene.ambient] * 3
+    spec.visual.headlight.diffuse = [0.0] * 3
+    spec.visual.headlight.specular = [0.0] * 3
+    for light in scene.lights:
+        added = spec.worldbody.add_light(dir=list(light.direction), castshadow=light.shadow)
+        added.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+        added.pos = [-0.16, 0.1, 2.0]
+        added.diffuse, added.specular = [light.color] * 3, [0.3 * light.color] * 3
+        added.ambient = [0.0] * 3

@@ -1,0 +1,194 @@
+"""`TabletopEnv`: SIMPLER's four WidowX tasks as a `vla_bench.protocols.Env` in MuJoCo.
+
+A twin with primitive shapes, not SIMPLER itself: control law, cameras, grids, horizons,
+instructions and success rules are SIMPLER's; shapes, textures, light and contacts are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.envs.tabletop.geometry import quaternion_of
+from vla_bench.envs.tabletop.renderer import named_look
+from vla_bench.envs.tabletop.tasks.registry import named_task
+from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
+from vla_bench.envs.tabletop.world import World
+from vla_bench.episode import EpisodeSpec
+from vla_bench.errors import ConfigError, EnvError
+from vla_bench.protocols import FloatArray, Observation, Step
+
+NAME = "widowx_simpler_tabletop-v0"
+
+
+class TabletopEnv:
+    """The suite: reset, observe, step; one compiled world per task, made when first needed."""
+
+    name = NAME
+    action_spec = DELTA_TCP_POSE
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        n_episodes: int,
+        seeds: Sequence[int],
+        image_size: Sequence[int],
+        look: str,
+    ) -> None:
+        """Plan `n_episodes` initial states of each of `tasks`, once per seed.
+
+        `image_size` is [width, height]. Raises ConfigError for what does not exist.
+        """
+        self._tasks = {name: named_task(name) for name in tasks}
+        available = min((len(task.layouts) for task in self._tasks.values()), default=0)
+        if not 1 <= n_episodes <= available:
+            raise ConfigError(
+                f"n_episodes={n_episodes} is not possible: expected 1 to {available}, "
+                f"SIMPLER's initial states per task; for more trials, give more seeds."
+            )
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
+        self._n_episodes, self._seeds = n_episodes, tuple(seeds)
+        self._image_size = (int(image_size[0]), int(image_size[1]))
+        self._look = named_look(look)
+        first = next(iter(self._tasks.values()))
+        self.cameras: tuple[str, ...] = tuple(camera.name for camera in first.scene.cameras)
+        self.card = _card(self._tasks, n_episodes, self._seeds, self._image_size, look)
+        self._worlds: dict[str, World] = {}
+        self._task, self._n_steps = first, 0
+        self._world: World | None = None
+        self._judge: Judge | None = None
+        self._expert: Expert | None = None
+
+    def episodes(self) -> list[EpisodeSpec]:
+        """Task by task, initial state by initial state, seed by seed."""
+        return [
+            EpisodeSpec(f"{task}-{index:02d}-s{seed}", task, index, seed)
+            for task in self._tasks
+            for index in range(self._n_episodes)
+            for seed in self._seeds
+        ]
+
+    def reset(self, spec: EpisodeSpec) -> None:
+        """Settle the objects of `spec`; raises ConfigError for a task or variation not planned."""
+        if spec.variation != "none":
+            raise ConfigError(f"{NAME} has no variations: expected 'none', got {spec.variation!r}.")
+        task = self._tasks.get(spec.task) or named_task(spec.task)
+        if not 0 <= spec.index < len(task.layouts):
+            raise ConfigError(
+                f"{spec.task} has initial states 0 to {len(task.layouts) - 1}, got {spec.index}."
+            )
+        if task.name not in self._worlds:
+            self._worlds[task.name] = World(task.scene, task.objects, self._look)
+        self._task, self._n_steps = task, 0
+        self._world = self._worlds[task.name]
+        self._world.reset(task.layouts[spec.index])
+        self._judge = task.goal.start(self._world)
+        self._expert = task.expert(self._world)
+
+    def observe(self, cameras: Sequence[str], privileged: bool) -> Observation:
+        """Images of `cameras`, the instruction, the robot's own sensors; see the card for units.
+
+        `privileged` adds object poses and advances the scripted expert by one control step.
+        """
+        world, _ = self._running()
+        unknown = set(cameras) - set(self.cameras)
+        if unknown:
+            raise EnvError(f"{NAME} has cameras {list(self.cameras)}, got {sorted(unknown)}.")
+        return Observation(
+            images={camera: world.render(camera, self._image_size) for camera in cameras},
+            instruction=self._task.instruction,
+            proprio=_proprio(world),
+            privileged=self._privileged(world) if privileged else {},
+        )
+
+    def step(self, action: FloatArray) -> Step:
+        """Execute one action (7,) for 0.2 s. Raises EnvError unless it is seven finite numbers."""
+        world, judge = self._running()
+        action = np.asarray(action, float)
+        if action.shape != (self.action_spec.dim,) or not np.isfinite(action).all():
+            raise EnvError(
+                f"Expected {self.action_spec.dim} finite numbers "
+                f"({', '.join(self.action_spec.names)}), got {action.tolist()}."
+            )
+        world.step(action)
+        self._n_steps += 1
+        verdict = judge.judge()
+        return Step(
+            terminated=False,
+            truncated=self._n_steps >= self._task.horizon,
+            success=verdict.success,
+            score=verdict.score,
+            events=verdict.events,
+        )
+
+    def close(self) -> None:
+        """Release compiled models and their GL memory."""
+        for world in self._worlds.values():
+            world.close()
+        self._worlds.clear()
+        self._world = self._judge = self._expert = None
+
+    def _running(self) -> tuple[World, Judge]:
+        if self._world is None or self._judge is None:
+            raise EnvError(f"{NAME}: expected reset(spec) before observe or step.")
+        return self._world, self._judge
+
+    def _privileged(self, world: World) -> dict[str, FloatArray]:
+        assert self._expert is not None
+        poses = {f"{name}_pose": world.pose_in_base(name) for name in world.objects}
+        return {**poses, "expert_action": self._expert.act()}
+
+
+def _proprio(world: World) -> dict[str, FloatArray]:
+    position, rotation = world.tcp_in_base()
+    return {
+        "tcp_pose": np.concatenate([position, quaternion_of(rotation)]),
+        "gripper_open": np.array([world.gripper_open()]),
+        "joint_positions": world.joint_positions(),
+    }
+
+
+def _card(
+    tasks: Mapping[str, Task],
+    n_episodes: int,
+    seeds: Sequence[int],
+    image_size: tuple[int, int],
+    look: str,
+) -> dict[str, Any]:
+    robot = next(iter(tasks.values())).scene.mount.robot
+    return {
+        "suite": NAME,
+        "description": "A MuJoCo twin of SIMPLER's four WidowX tasks, built from primitive "
+        "shapes: SIMPLER's control law, camera, initial states, horizons, instructions and "
+        "success rules; not its meshes, its photographs or its physics engine. Rates measured "
+        "here are not SIMPLER rates.",
+        "robot": robot.name,
+        "control_hz": robot.control_hz,
+        "image_size": list(image_size),
+        "look": look,
+        "success": "the task's rule holds at the last step of an episode of fixed length",
+        "score": "furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; "
+        "1 while the success rule holds",
+        "proprio": {
+            "tcp_pose": "x y z m, quaternion w x y z, in the robot's base frame",
+            "gripper_open": "0 closed to 1 open, as far as the finger joints go",
+            "joint_positions": "rad, waist to wrist_rotate",
+        },
+        "source": "simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+        "horizon": "control steps; an episode never ends early",
+        "seeds": list(seeds),
+        "tasks": {
+            name: {
+                "instruction": task.instruction,
+                "horizon": task.horizon,
+                "success": task.goal.text,
+                "events": list(task.goal.events),
+                "n_episodes": n_episodes,
+            }
+            for name, task in tasks.items()
+        },
+    }

@@ -1,0 +1,74 @@
+"""What a task is: a scene, objects, initial states, and a goal that judges.
+
+A new task is one module of numbers beside this one, in the order docstring, constants, factories,
+task, plus a line in `tasks/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from vla_bench.envs.tabletop.geometry import Pose
+from vla_bench.envs.tabletop.objects.builder import TabletopObject
+from vla_bench.envs.tabletop.scenes.scene import Scene
+from vla_bench.envs.tabletop.world import World
+from vla_bench.protocols import FloatArray
+
+Layout = Mapping[str, Pose]
+"""Object name -> spawn point on its support (x, y, height of the support, m) and yaw."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `vla_bench.protocols.Step` says of the task: success and score if it ended now."""
+
+    success: bool
+    score: float
+    events: frozenset[str]
+
+
+class Judge(Protocol):
+    """Judges one episode; made at its reset, asked once after every control step."""
+
+    def judge(self) -> Verdict: ...
+
+
+class Goal(Protocol):
+    """A success rule.
+
+    Attributes:
+        text: The rule in words, for the card.
+        events: Names of sub-goals in the order in which a success passes them.
+    """
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def events(self) -> tuple[str, ...]: ...
+    def start(self, world: World) -> Judge:
+        """A judge for the episode whose objects have just settled."""
+        ...
+
+
+class Expert(Protocol):
+    """Solves one episode through the public action, looking at the simulator's state."""
+
+    def act(self) -> FloatArray:
+        """The next action (7,); advances the expert by one control step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task; `horizon` counts control steps, `layouts` has one entry per initial state."""
+
+    name: str
+    instruction: str
+    horizon: int
+    scene: Scene
+    objects: Mapping[str, TabletopObject]
+    layouts: tuple[Layout, ...]
+    goal: Goal
+    expert: Callable[[World], Expert]

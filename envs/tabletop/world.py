@@ -1,0 +1,210 @@
+"""One compiled scene with its robot and objects: state, motion, contacts; knows no success rule.
+
+All physics settings are here. They were swept for grasp stability: the ``discrete`` integrator at
+5 ms held 60 of 60 carrots at the slip of a 2 ms ``implicitfast``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from vla_bench.envs.tabletop.controllers import TargetPoseController
+from vla_bench.envs.tabletop.geometry import Pose, matrix, multiply, quaternion_of
+from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
+from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
+from vla_bench.envs.tabletop.robots.robot import add_robot
+from vla_bench.envs.tabletop.scenes.scene import Furniture, Scene, add_camera, add_lights
+from vla_bench.protocols import FloatArray, Image
+
+TIMESTEP = 0.005  # s
+SETTLE_SECONDS = 1.0
+SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
+STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
+MIN_IMPULSE = 1e-6  # N s: SIMPLER's threshold of a touch
+
+
+class World:
+    """The simulator's side of one task; every quantity in the world frame unless it says base."""
+
+    def __init__(self, scene: Scene, objects: Mapping[str, TabletopObject], look: Look) -> None:
+        self.scene, self.objects = scene, objects
+        self.robot = scene.mount.robot
+        self.model = _compile(scene, objects, look)
+        self.data = mujoco.MjData(self.model)
+        self.controller = TargetPoseController(self.model, self.robot)
+        self._substeps = round(1.0 / (self.robot.control_hz * TIMESTEP))
+        self._renderer: Renderer | None = None
+        self._base = np.array(scene.mount.base.position)
+        self._base_rotation = matrix(scene.mount.base.quaternion)
+        self._bodies = {name: self.model.body(name).id for name in objects}
+        self._robot_bodies = {self.model.body(link.name).id for link in self.robot.links}
+        fingers = self.robot.gripper.fingers
+        self._fingers = [(self.model.body(f.link).id, np.array(f.opening)) for f in fingers]
+        self._finger_qpos = [self.model.joint(f.joint).qposadr[0] for f in fingers]
+        self._arm_qpos = [self.model.joint(name).qposadr[0] for name in self.robot.arm]
+        joints = (*self.robot.arm, *(f.joint for f in fingers))
+        self._robot_dofs = [self.model.joint(name).dofadr[0] for name in joints]
+        self._tcp = self.model.site("tcp").id
+
+    def reset(self, spawns: Mapping[str, Pose]) -> None:
+        """Robot at home, each object at rest where `spawns` (x, y, height of support; yaw) says.
+
+        A function of its arguments alone, whatever happened before.
+        """
+        mujoco.mj_resetData(self.model, self.data)
+        self._home()
+        for name, spawn in spawns.items():
+            self._place(name, spawn)
+        self._advance(SETTLE_SECONDS)
+        if not self._is_still():
+            self._advance(SETTLE_MORE_SECONDS)
+        self._home()
+        self.data.time = 0.0
+
+    def _place(self, name: str, spawn: Pose) -> None:
+        kind = self.objects[name]
+        position = spawn.position + matrix(spawn.quaternion) @ kind.rest.position
+        orientation = multiply(spawn.quaternion, kind.rest.quaternion)
+        if kind.fixed:
+            body = self._bodies[name]
+            self.model.body_pos[body], self.model.body_quat[body] = position, orientation
+        else:
+            address = self.model.joint(f"{name}_free").qposadr[0]
+            self.data.qpos[address : address + 7] = [*position, *orientation]
+
+    def step(self, action: FloatArray) -> None:
+        """Execute one action (7,) for one control period."""
+        self.controller.command(self.data, action)
+        mujoco.mj_step(self.model, self.data, nstep=self._substeps)
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+
+    def render(self, camera: str, image_size: tuple[int, int]) -> Image:
+        """(height, width, 3) uint8; every call must give the same `image_size`."""
+        if self._renderer is None:
+            self._renderer = Renderer(self.model, image_size)
+        return self._renderer.render(self.data, camera)
+
+    def close(self) -> None:
+        """Free the GL memory."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def in_base(self, point: FloatArray) -> FloatArray:
+        """A world point (3,) in the robot's base frame."""
+        return np.asarray(self._base_rotation.T @ (point - self._base))
+
+    def turned_to_base(self, rotation: FloatArray) -> FloatArray:
+        """A world rotation (3, 3) in the robot's base frame."""
+        return np.asarray(self._base_rotation.T @ rotation)
+
+    def tcp_in_base(self) -> tuple[FloatArray, FloatArray]:
+        """Position (3,) m and rotation (3, 3) of the tool."""
+        rotation = self.data.site_xmat[self._tcp].reshape(3, 3)
+        return self.in_base(self.data.site_xpos[self._tcp]), self.turned_to_base(rotation)
+
+    def joint_positions(self) -> FloatArray:
+        """Arm joints (n,), rad, base to tip."""
+        return np.array(self.data.qpos[self._arm_qpos])
+
+    def gripper_open(self) -> float:
+        """Mean finger opening: 0 as closed, 1 as open as the joints go."""
+        low, high = self.robot.gripper.travel
+        return float(np.mean((self.data.qpos[self._finger_qpos] - low) / (high - low)))
+
+    def frame(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Position (3,) and rotation (3, 3) of an object's frame."""
+        body = self._bodies[name]
+        return self.data.xpos[body].copy(), self.data.xmat[body].reshape(3, 3).copy()
+
+    def centre_of_mass(self, name: str) -> FloatArray:
+        """World position (3,) of an object's centre of mass."""
+        return np.array(self.data.xipos[self._bodies[name]])
+
+    def pose_in_base(self, name: str) -> FloatArray:
+        """An object's frame in the robot's base frame: x y z m, quaternion w x y z, (7,)."""
+        position, rotation = self.frame(name)
+        turned = quaternion_of(self.turned_to_base(rotation))
+        return np.concatenate([self.in_base(position), turned])
+
+    def touches(self, name: str) -> dict[int, FloatArray]:
+        """Body id -> normal impulse (3,) N s that the object gave it in the last substep.
+
+        Normal parts only, since that is what PhysX reports.
+        """
+        body = self._bodies[name]
+        impulses: dict[int, FloatArray] = {}
+        force = np.zeros(6)
+        for index in range(self.data.ncon):
+            contact = self.data.contact[index]
+            first, second = self.model.geom_bodyid[contact.geom]
+            if body not in (first, second):
+                continue
+            mujoco.mj_contactForce(self.model, self.data, index, force)
+            impulse = contact.frame[:3] * force[0] * TIMESTEP  # along the normal, first -> second
+            other, sign = (second, 1.0) if body == first else (first, -1.0)
+            impulses[int(other)] = impulses.get(int(other), np.zeros(3)) + sign * impulse
+        return impulses
+
+    def touches_only(self, name: str, allowed: str) -> bool:
+        """Whether the object touches nothing but the robot and the object `allowed`."""
+        fine = self._robot_bodies | {self._bodies[allowed]}
+        return all(
+            body in fine or np.linalg.norm(impulse) <= MIN_IMPULSE
+            for body, impulse in self.touches(name).items()
+        )
+
+    def is_grasped(self, name: str, max_angle: float) -> bool:
+        """Whether every finger is pushed apart by the object, within `max_angle` rad."""
+        impulses = self.touches(name)
+        for body, opening in self._fingers:
+            impulse = impulses.get(body, np.zeros(3))
+            size = float(np.linalg.norm(impulse))
+            if size < MIN_IMPULSE:
+                return False
+            direction = self.data.xmat[body].reshape(3, 3) @ opening
+            if impulse @ direction < np.cos(max_angle) * size:
+                return False
+        return True
+
+    def _home(self) -> None:
+        """Put the robot, at rest, into its start configuration and make that its target."""
+        self.data.qpos[[*self._arm_qpos, *self._finger_qpos]] = self.scene.mount.home
+        self.data.qvel[self._robot_dofs] = 0.0
+        self.controller.reset(self.data)
+        mujoco.mj_forward(self.model, self.data)
+
+    def _advance(self, seconds: float) -> None:
+        mujoco.mj_step(self.model, self.data, nstep=round(seconds / TIMESTEP))
+
+    def _is_still(self) -> bool:
+        linear = angular = 0.0
+        for name, kind in self.objects.items():
+            if kind.fixed:
+                continue
+            address = self.model.joint(f"{name}_free").dofadr[0]
+            linear += float(np.linalg.norm(self.data.qvel[address : address + 3]))
+            angular += float(np.linalg.norm(self.data.qvel[address + 3 : address + 6]))
+        return linear <= STILL[0] and angular <= STILL[1]
+
+
+def _compile(scene: Scene, objects: Mapping[str, TabletopObject], look: Look) -> Any:
+    spec = mujoco.MjSpec()
+    option = spec.option
+    option.timestep, option.integrator = TIMESTEP, mujoco.mjtIntegrator.mjINT_DISCRETE
+    option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0
+    option.iterations, option.ls_iterations, option.tolerance = 20, 20, 1e-7
+    prepare(spec, look)
+    add_robot(spec, scene.mount.robot, scene.mount.base)
+    scene.build(Furniture(spec))
+    add_lights(spec, scene)
+    for camera in scene.cameras:
+        add_camera(spec, camera, scene.mount.base)
+    for name, kind in objects.items():
+        add_object(spec, kind, name)
+    return spec.compile()
