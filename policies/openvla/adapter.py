@@ -1,0 +1,94 @@
+"""A PEFT LoRA adapter merged into the base weights, one tensor at a time, without peft.
+
+W' = W + scale * B A, computed in fp32 when a tensor is read. Layout: peft 0.11.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vla_bench.policies.openvla.checkpoint import Weights
+from vla_bench.policies.openvla.config import CheckpointError, read_json
+
+_PREFIX = "base_model.model."
+_REFUSED = ("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "layer_replication")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Low-rank updates by the name of the weight they change.
+
+    Attributes:
+        scale: Factor of every product.
+        pairs: Weight name -> (A, B).
+        replaced: Weights that the file carries whole (PEFT saves the base `lm_head` so).
+    """
+
+    scale: float
+    pairs: Mapping[str, tuple[Tensor, Tensor]]
+    replaced: Mapping[str, Tensor]
+
+    def merge(self, base: Weights) -> Weights:
+        """`base` with the updates. Raises CheckpointError unless every update fits a weight."""
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.replaced.items()}
+        for name, (a, b) in self.pairs.items():
+            shapes[name] = (b.shape[0], *a.shape[1:])
+        for name, shape in shapes.items():
+            if base.shapes.get(name) != shape:
+                raise CheckpointError(
+                    f"The adapter changes {name} of shape {list(shape)}; the base model has "
+                    f"{base.shapes.get(name, 'no such weight')}. Is it of another checkpoint?"
+                )
+        return Weights(base.shapes, lambda name: self._read(base, name))
+
+    def _read(self, base: Weights, name: str) -> Tensor:
+        weight = self.replaced[name] if name in self.replaced else base.read(name)
+        if name not in self.pairs:
+            return weight
+        a, b = self.pairs[name]
+        update = b.float().flatten(1) @ a.float().flatten(1)
+        return weight.float() + self.scale * update.view(weight.shape)
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """From adapter_config.json and adapter_model.safetensors."""
+    from safetensors.torch import load_file
+
+    config = read_json(folder / "adapter_config.json")
+    if config.get("peft_type") != "LORA":
+        raise CheckpointError(
+            f"{folder}: expected a LORA adapter, got peft_type {config.get('peft_type')!r}."
+        )
+    refused = [key for key in _REFUSED if config.get(key)]
+    if refused:
+        raise CheckpointError(
+            f"{folder}: cannot merge an adapter with {', '.join(refused)}; merge it with peft and "
+            "give the merged folder as policy.checkpoint."
+        )
+    path = folder / "adapter_model.safetensors"
+    if not path.exists():
+        raise CheckpointError(f"{path} is absent.")
+    return _sort(_scale(config), load_file(path))
+
+
+def _scale(config: Mapping[str, Any]) -> float:
+    rank = config["r"]
+    return float(config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank))
+
+
+def _sort(scale: float, tensors: Mapping[str, Tensor]) -> Adapter:
+    pairs, replaced = {}, {}
+    for key, tensor in tensors.items():
+        name = key.removeprefix(_PREFIX).replace(".base_layer.", ".")
+        if name.endswith(".lora_A.weight"):
+            module = name.removesuffix(".lora_A.weight")
+            partner = key.replace(".lora_A.", ".lora_B.")
+            pairs[f"{module}.weight"] = (tensor, tensors[partner])
+        elif not name.endswith(".lora_B.weight"):
+            replaced[name] = tensor
+    return Adapter(scale, pairs, replaced)

@@ -1,0 +1,127 @@
+"""Runs `generate` for batches on the CPU side: padding, upload, CUDA graphs, download.
+
+A small batch is bound by kernel launches, so on a GPU the whole action, from pixels to the last
+token, is one CUDA graph per (batch size, prompt length bucket). From about eight requests on the
+GPU takes longer than the launches, which then overlap with it: no graph, no padding of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vla_bench.errors import PolicyError
+from vla_bench.policies.openvla.config import N_PATCHES
+from vla_bench.policies.openvla.generate import Decoding, Inputs, generate, prompt_logits
+from vla_bench.policies.openvla.kernels import compile_kernels
+from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.quantize import compile_matvecs
+
+GRAPH_MAX_BATCH = 8
+PROMPT_BUCKET = 8
+"""Prompts are padded to a multiple of this on a GPU: few graphs, at most 3 % more tokens."""
+
+
+class Engine:
+    """One model on its device.
+
+    Attributes:
+        model: Ready to infer.
+        compiled: Whether kernels are compiled and, on a GPU, small batches run as CUDA graphs.
+    """
+
+    def __init__(self, model: OpenVLAModel, compiled: bool) -> None:
+        self.model = model
+        self.compiled = compiled
+        self._graphs: dict[tuple[int, int, Decoding], _Graph] = {}
+        if compiled:
+            model.language_model.model.kernels = compile_kernels()
+            compile_matvecs(model)
+
+    def generate(
+        self, images: NDArray[np.uint8], prompts: Sequence[list[int]], decoding: Decoding
+    ) -> NDArray[np.int64]:
+        """(2, b, n_tokens): see `generate.generate`. Images are (b, 224, 224, 3)."""
+        inputs = self._inputs(images, prompts, decoding.n_tokens)
+        try:
+            if self.compiled and self._on_gpu and len(images) <= GRAPH_MAX_BATCH:
+                picks = self._graph(inputs, decoding).replay(inputs)
+            else:
+                picks = generate(self.model, inputs.to(self.model.device), decoding)
+        except torch.OutOfMemoryError as error:
+            raise PolicyError(
+                f"GPU memory ran out with a batch of {len(images)}: {error}. Use fewer lanes or "
+                "policy.precision=int4."
+            ) from error
+        return picks.cpu().numpy()
+
+    def logits(
+        self, images: NDArray[np.uint8], prompts: Sequence[list[int]]
+    ) -> NDArray[np.float32]:
+        """(b, n_tokens) after the last id of each prompt."""
+        inputs = self._inputs(images, prompts, n_tokens=0)
+        return prompt_logits(self.model, inputs.to(self.model.device)).cpu().numpy()
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.model.device.type == "cuda"
+
+    def _inputs(
+        self, images: NDArray[np.uint8], prompts: Sequence[list[int]], n_tokens: int
+    ) -> Inputs:
+        config = self.model.config
+        longest = max(map(len, prompts))
+        if N_PATCHES + longest + n_tokens > config.decoder.max_positions:
+            raise PolicyError(
+                f"A prompt has {longest} tokens; {N_PATCHES} patches and {n_tokens} action tokens "
+                f"leave room for {config.decoder.max_positions - N_PATCHES - n_tokens}."
+            )
+        width = -(-longest // PROMPT_BUCKET) * PROMPT_BUCKET if self._on_gpu else longest
+        ids = np.full((len(prompts), width), config.pad_token_id)
+        for row, prompt in zip(ids, prompts):
+            row[: len(prompt)] = prompt
+        lengths = np.array([len(prompt) for prompt in prompts])
+        inputs = Inputs(*(torch.from_numpy(array) for array in (images, ids, lengths)))
+        return inputs.pinned() if self._on_gpu else inputs
+
+    def _graph(self, inputs: Inputs, decoding: Decoding) -> _Graph:
+        key = (*inputs.ids.shape, decoding)
+        if key not in self._graphs:
+            pool = next(iter(self._graphs.values())).pool if self._graphs else None
+            self._graphs[key] = _Graph(self.model, inputs, decoding, pool)
+        return self._graphs[key]
+
+
+class _Graph:
+    """`generate` for one shape, captured.
+
+    All graphs of an engine share one memory pool: they never run at the same time, and a result is
+    read before the next one starts.
+    """
+
+    def __init__(self, model: OpenVLAModel, inputs: Inputs, decoding: Decoding, pool: Any) -> None:
+        self._inputs = Inputs(*(tensor.to(model.device) for tensor in inputs.tensors()))
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # compiles kernels and initializes libraries
+            for _ in range(2):
+                generate(model, self._inputs, decoding)
+        torch.cuda.current_stream().wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool):
+            self._picks = generate(model, self._inputs, decoding)
+
+    @property
+    def pool(self) -> Any:
+        return self._graph.pool()
+
+    def replay(self, inputs: Inputs) -> Tensor:
+        for mine, theirs in zip(self._inputs.tensors(), inputs.tensors()):
+            mine.copy_(theirs, non_blocking=True)
+        self._graph.replay()
+        return self._picks

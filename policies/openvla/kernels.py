@@ -1,0 +1,71 @@
+"""The small functions between the matrix products: what launch overhead and memory traffic cost.
+
+Each is plain torch, so that one definition serves the CPU, training and the GPU. `compile_kernels`
+has torch.compile turn each into one GPU kernel; intermediate roundings stay those of eager mode, so
+that a compiled model picks the same tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Root-mean-square norm over the last axis; statistics in fp32, scale in x's dtype.
+
+    The order of the casts is that of transformers 4.40.1 (LlamaRMSNorm).
+    """
+    wide = x.float()
+    wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    return weight * wide.to(x.dtype)
+
+
+def add_rms_norm(x: Tensor, update: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The residual sum and its norm."""
+    total = x + update
+    return total, rms_norm(total, weight, eps)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding: channel i turns with channel i + half by the angle of i.
+
+    `x` is (..., d), `cos` and `sin` broadcast against it; both halves of their last axis are equal.
+    """
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up of the two halves of the last axis."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return functional.silu(gate) * up
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The versions in use; one set per model."""
+
+    rms_norm: Callable[[Tensor, Tensor, float], Tensor]
+    add_rms_norm: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
+    rotate: Callable[[Tensor, Tensor, Tensor], Tensor]
+    swiglu: Callable[[Tensor], Tensor]
+
+
+EAGER = Kernels(rms_norm, add_rms_norm, rotate, swiglu)
+
+
+def compile_kernels() -> Kernels:
+    """Every kernel through torch.compile: needs Triton on a GPU, a C++ compiler on a CPU."""
+    return Kernels(*(compile_function(function) for function in vars(EAGER).values()))
+
+
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as one kernel for any batch and length, with eager mode's roundings."""
+    options: dict[str, Any] = {"emulate_precision_casts": True}
+    return torch.compile(function, dynamic=True, fullgraph=True, options=options)

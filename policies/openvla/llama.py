@@ -1,0 +1,254 @@
+"""Llama-2 as OpenVLA uses it: causal self-attention, rotary positions, a key-value cache.
+
+Parameters carry the names of transformers' LlamaForCausalLM. Rows of a batch are padded at the
+*right* and token i of a row stands at position i. Causality alone then hides the padding: prefill
+needs no mask, and each generated token overwrites one padding slot of its row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vla_bench.policies.openvla.config import DecoderConfig
+from vla_bench.policies.openvla.kernels import EAGER, Kernels
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Keys and values of every layer, each (n_layers, b, n_heads, capacity, head_width)."""
+
+    keys: Tensor
+    values: Tensor
+
+    @property
+    def capacity(self) -> int:
+        return self.keys.shape[3]
+
+    def layer(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.keys[index], self.values[index]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the tokens of one pass stand; made by `Decoder.place_prompt` or `place_token`.
+
+    Attributes:
+        cos, sin: Rotary angles, broadcasting against (b, n_heads, n_tokens, head_width).
+        slots: Row and column (b,) of the cache where a row's single token goes; None for a pass
+            over whole prompts.
+        mask: (b, 1, 1, capacity), 0 where a column is visible, else -inf; None without `slots`.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    slots: tuple[Tensor, Tensor] | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The residual stream and an update not yet added: sum and norm are then one kernel."""
+
+    x: Tensor
+    update: Tensor | None = None
+
+    def add_norm(self, weight: Tensor, eps: float, kernels: Kernels) -> tuple[Tensor, Tensor]:
+        """The sum, and its norm."""
+        if self.update is None:
+            return self.x, kernels.rms_norm(self.x, weight, eps)
+        return kernels.add_rms_norm(self.x, self.update, weight, eps)
+
+    def at(self, positions: Tensor) -> Stream:
+        """One position (b,) of each row."""
+        assert self.update is not None
+        rows = torch.arange(len(positions), device=positions.device)
+        return Stream(self.x[rows, positions, None], self.update[rows, positions, None])
+
+
+class RmsNorm(nn.Module):
+    """Holds the weight; `Kernels` computes."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width))
+
+
+class Attention(nn.Module):
+    """Self-attention over one pass, and over what the cache holds for a single token."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.n_heads = config.n_heads
+        self.q_proj = nn.Linear(config.width, config.width, bias=False)
+        self.k_proj = nn.Linear(config.width, config.width, bias=False)
+        self.v_proj = nn.Linear(config.width, config.width, bias=False)
+        self.o_proj = nn.Linear(config.width, config.width, bias=False)
+        self.qkv_proj: nn.Module | None = None
+
+    def fuse(self) -> None:
+        """One product instead of three; the state dict no longer has a checkpoint's names."""
+        self.qkv_proj = stack_linears(self.q_proj, self.k_proj, self.v_proj)
+        del self.q_proj, self.k_proj, self.v_proj
+
+    def forward(
+        self, h: Tensor, at: Placement, cache: tuple[Tensor, Tensor] | None, kernels: Kernels
+    ) -> Tensor:
+        """Heads side by side (b, n_tokens, width), before the output projection."""
+        batch, n_tokens, width = h.shape
+        if self.qkv_proj is not None:
+            qkv = self.qkv_proj(h)
+        else:
+            qkv = torch.cat((self.q_proj(h), self.k_proj(h), self.v_proj(h)), dim=-1)
+        qkv = qkv.view(batch, n_tokens, 3, self.n_heads, width // self.n_heads)
+        qkv = qkv.permute(2, 0, 3, 1, 4)
+        q, k = kernels.rotate(qkv[:2], at.cos, at.sin)
+        heads = _attend(q, k, qkv[2], at, cache)
+        return heads.transpose(1, 2).reshape(batch, n_tokens, width)
+
+
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, at: Placement, cache: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    if cache is None:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    keys, values = cache
+    if at.slots is None:
+        keys[:, :, : k.shape[2]] = k
+        values[:, :, : v.shape[2]] = v
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    rows, columns = at.slots
+    keys[rows, :, columns] = k[:, :, 0]
+    values[rows, :, columns] = v[:, :, 0]
+    return functional.scaled_dot_product_attention(q, keys, values, attn_mask=at.mask)
+
+
+class Mlp(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.width, config.mlp_width, bias=False)
+        self.up_proj = nn.Linear(config.width, config.mlp_width, bias=False)
+        self.down_proj = nn.Linear(config.mlp_width, config.width, bias=False)
+        self.gate_up_proj: nn.Module | None = None
+
+    def fuse(self) -> None:
+        """As `Attention.fuse`."""
+        self.gate_up_proj = stack_linears(self.gate_proj, self.up_proj)
+        del self.gate_proj, self.up_proj
+
+    def forward(self, h: Tensor, kernels: Kernels) -> Tensor:
+        if self.gate_up_proj is not None:
+            gate_up = self.gate_up_proj(h)
+        else:
+            gate_up = torch.cat((self.gate_proj(h), self.up_proj(h)), dim=-1)
+        y: Tensor = self.down_proj(kernels.swiglu(gate_up))
+        return y
+
+
+class Layer(nn.Module):
+    """One decoder layer."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.eps = config.rms_eps
+        self.self_attn = Attention(config)
+        self.mlp = Mlp(config)
+        self.input_layernorm = RmsNorm(config.width)
+        self.post_attention_layernorm = RmsNorm(config.width)
+
+    def attend(
+        self, stream: Stream, at: Placement, cache: tuple[Tensor, Tensor] | None, kernels: Kernels
+    ) -> Stream:
+        """The half that mixes positions; the update it leaves is not yet projected."""
+        x, h = stream.add_norm(self.input_layernorm.weight, self.eps, kernels)
+        return Stream(x, self.self_attn(h, at, cache, kernels))
+
+    def finish(self, stream: Stream, kernels: Kernels) -> Stream:
+        """The half that treats every position by itself."""
+        assert stream.update is not None
+        projected = Stream(stream.x, self.self_attn.o_proj(stream.update))
+        x, h = projected.add_norm(self.post_attention_layernorm.weight, self.eps, kernels)
+        return Stream(x, self.mlp(h, kernels))
+
+
+class Decoder(nn.Module):
+    """Embeddings in, normalized hidden states out."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.kernels = EAGER
+        self.embed_tokens = nn.Embedding(config.n_tokens, config.width)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.norm = RmsNorm(config.width)
+
+    def forward(
+        self, x: Tensor, at: Placement, cache: Cache | None = None, last: Tensor | None = None
+    ) -> Tensor:
+        """Embeddings (b, s, width) -> hidden states (b, s, width).
+
+        With `last` (b,), only that position of each row is returned, (b, 1, width); the last layer
+        then computes no other.
+        """
+        stream = Stream(x)
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            layer_cache = None if cache is None else cache.layer(index)
+            stream = layer.attend(stream, at, layer_cache, self.kernels)
+            if last is not None and index == len(self.layers) - 1:
+                stream = stream.at(last)
+            stream = layer.finish(stream, self.kernels)
+        return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
+
+    def place_prompt(self, n_tokens: int) -> Placement:
+        """Every row starts at position 0."""
+        weight = self.norm.weight
+        positions = torch.arange(n_tokens, device=weight.device)
+        return Placement(*self._angles(positions, weight.dtype))
+
+    def place_token(self, positions: Tensor, capacity: int) -> Placement:
+        """One token per row at its own position (b,)."""
+        dtype = self.norm.weight.dtype
+        cos, sin = self._angles(positions[:, None, None], dtype)
+        columns = torch.arange(capacity, device=positions.device)
+        hidden = columns > positions[:, None, None, None]
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=positions.device)
+        slots = (torch.arange(len(positions), device=positions.device), positions)
+        return Placement(cos, sin, slots, mask.masked_fill(hidden, float("-inf")))
+
+    def _angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (..., head_width) in `dtype`; angles are computed in fp32."""
+        d = self.config.head_width
+        steps = torch.arange(0, d, 2, device=positions.device).float() / d
+        frequencies = 1.0 / self.config.rope_theta**steps
+        angles = positions[..., None].float() * frequencies
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos().to(dtype), angles.sin().to(dtype)
+
+    def new_cache(self, batch: int, capacity: int, n_prompt: int) -> Cache:
+        """Room for `capacity` tokens; the first `n_prompt` columns are left to be written."""
+        config, weight = self.config, self.norm.weight
+        shape = (2, config.n_layers, batch, config.n_heads, capacity, config.head_width)
+        store = torch.empty(shape, dtype=weight.dtype, device=weight.device)
+        store[..., n_prompt:, :] = 0  # a masked column must still be finite
+        return Cache(store[0], store[1])
+
+    def fuse(self) -> None:
+        """Join projections that read the same input; for inference only."""
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.self_attn.fuse()
+            layer.mlp.fuse()
+
+
+def stack_linears(*linears: nn.Linear) -> nn.Linear:
+    """One bias-free linear whose outputs are those of `linears`, one after the other."""
+    weight = torch.cat([linear.weight.detach() for linear in linears])
+    stacked = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    stacked.weight = nn.Parameter(weight, requires_grad=False)
+    return stacked

@@ -1,0 +1,110 @@
+"""The `Policy` plug-in: OpenVLA over any mix of episodes, in one batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
+from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.pretrained import OpenVLA, Options
+from vla_bench.policies.openvla.resize import read_preparation
+from vla_bench.policies.openvla.robots import RobotConvention
+from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.statistics import choose_statistics
+from vla_bench.protocols import FloatArray, Request
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class OpenVLAPolicy:
+    """One action per inference, from one camera and the instruction.
+
+    The constructor's parameters are the keys of conf/policy/openvla.yaml, where each is explained.
+
+    Attributes:
+        n_substituted_tokens: Over the policy's life; see `invalid_tokens`.
+    """
+
+    checkpoint: str
+    adapter: str | None
+    statistics_key: str | None
+    precision: str
+    device: str
+    compile: bool
+    prompt: str
+    resize: str | None
+    center_crop: bool | None
+    invalid_tokens: str
+    camera: str
+    robot: str
+    sticky_gripper: str
+    name: str = field(init=False)
+    cameras: Sequence[str] = field(init=False)
+    action_spec: ActionSpec = field(init=False, default=DELTA_TCP_POSE)
+    history: int = field(init=False, default=1)
+    n_substituted_tokens: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._convention = RobotConvention(self.robot, self.sticky_gripper)
+        self.cameras = (self.camera,)
+        self.name = self._name()
+        folders = [locate(path) for path in (self.adapter, self.checkpoint) if path is not None]
+        options = Options(
+            self.adapter,
+            self.prompt,
+            read_preparation(folders, self.resize, self.center_crop),
+            self.invalid_tokens,
+            self.compile,
+        )
+        self._model = OpenVLA.from_pretrained(
+            self.checkpoint,
+            device=torch.device(self.device),
+            dtype=self.precision,
+            options=options,
+        )
+        self._check_statistics()
+
+    def act(self, requests: Sequence[Request]) -> Sequence[FloatArray]:
+        """One row (1, 7) per request; every request is answered in the same batch."""
+        latest = [request.observations[-1] for request in requests]
+        prediction = self._model.predict(
+            [observation.images[self.camera] for observation in latest],
+            [observation.instruction for observation in latest],
+            self.statistics_key,
+        )
+        self._report(int(prediction.n_substituted.sum()))
+        return [
+            self._convention.convert(action, request.memory)[None]
+            for action, request in zip(prediction.actions, requests)
+        ]
+
+    def _name(self) -> str:
+        weights = Path(self.checkpoint).name
+        if self.adapter is not None:
+            weights += f"+{Path(self.adapter).name}"
+        prompt = "" if self.prompt == "template" else f" {self.prompt}"
+        return f"{weights} {self.precision}{prompt}"
+
+    def _check_statistics(self) -> None:
+        statistics = choose_statistics(self._model.statistics, self.statistics_key)
+        if statistics.dim != self.action_spec.dim:
+            raise ConfigError(
+                f"Statistics {self.statistics_key!r} have {statistics.dim} dimensions; robot "
+                f"{self.robot} takes {self.action_spec.dim}: {', '.join(self.action_spec.names)}."
+            )
+
+    def _report(self, n_substituted: int) -> None:
+        if n_substituted:
+            self.n_substituted_tokens += n_substituted
+            _log.warning(
+                "%s: %d tokens stood for no action and were substituted (%d in all)",
+                self.name,
+                n_substituted,
+                self.n_substituted_tokens,
+            )
