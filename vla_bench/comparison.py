@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from vla_bench import stats
-from vla_bench.table import COMPLETE, SUITE, unfinished
+from vla_bench.table import COMPLETE, SUITE, groups, unfinished
 
 EPISODE = [*SUITE, "task", "index", "seed"]
 """What two policies must share for their episodes to be the same."""
@@ -30,8 +30,8 @@ def comparison_table(frame: pd.DataFrame) -> pd.DataFrame:
     suite means, no p. ``none``: NaN, and ``status`` says why. ``n`` counts episodes per policy.
     """
     rows = []
-    for _, suite in frame.groupby(SUITE, sort=False):
-        by_policy = [mine for _, mine in suite.groupby("policy", sort=False)]
+    for _, suite in groups(frame, SUITE):
+        by_policy = [mine for _, mine in groups(suite, "policy")]
         rows += [_compare(a, b) for a, b in itertools.combinations(by_policy, 2)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(dict.fromkeys(_NUMBERS, "float64"))
     tested = table["p"].notna()
@@ -45,7 +45,7 @@ def detectable_table(frame: pd.DataFrame) -> pd.DataFrame:
     From a rate of 50 % and of 90 %, unpaired (`stats.detectable_difference`).
     """
     rows = []
-    for suite, group in frame.groupby(SUITE, sort=False):
+    for suite, group in groups(frame, SUITE):
         n = int(group.groupby("policy").size().min())
         near = [stats.detectable_difference(n, rate) for rate in (0.5, 0.9)]
         rows.append((*suite, n, *near))
@@ -79,7 +79,7 @@ def _either(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(pairs: pd.DataFrame, n_first: int, n_second: int) -> dict[str, Any]:
-    counts = [_counts(task) for _, task in pairs.groupby("task", sort=False)]
+    counts = [_counts(task) for _, task in groups(pairs, "task")]
     gap = stats.mean([stats.paired_difference(c) for c in counts])
     pooled = _counts(pairs)
     whole = n_first == n_second == len(pairs)
@@ -112,7 +112,7 @@ def _unpaired(first: pd.DataFrame, second: pd.DataFrame, reason: str) -> dict[st
 
 
 def _suite_mean(mine: pd.DataFrame) -> stats.Interval:
-    tasks = [task["success"] for _, task in mine.groupby("task", sort=False)]
+    tasks = [task["success"] for _, task in groups(mine, "task")]
     return stats.mean([stats.wilson(int(task.sum()), len(task)) for task in tasks])
 
 

@@ -8,7 +8,7 @@ other is in `vla_bench.comparison`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,8 @@ def episodes(runs: Sequence[Run]) -> pd.DataFrame:
     (without its actions), folder. ``outcome`` is also ``missing``; ``success`` is NA unless the
     episode finished; ``events`` maps a sub-goal to the control step that first reached it.
     """
-    rows = [_row(run, spec, run.records.get(spec.id)) for run in runs for spec in run.plan]
-    frame = pd.DataFrame(rows)
-    return frame.astype({"success": "boolean", "score": "float64"})
+    planned = [_row(run, spec, run.records.get(spec.id)) for run in runs for spec in run.plan]
+    return pd.DataFrame(planned).astype({"success": "boolean", "score": "float64"})
 
 
 def success_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -78,16 +77,16 @@ def success_table(frame: pd.DataFrame) -> pd.DataFrame:
     Rates have Wilson limits. Each suite of several tasks ends in `SUITE_MEAN`: the unweighted
     mean over all tasks that any of the policies was to run (`stats.mean`).
     """
-    rows = []
-    for _, suite in frame.groupby(SUITE, sort=False):
+    found = []
+    for _, suite in groups(frame, SUITE):
         tasks = list(suite["task"].unique())
-        for _, mine in suite.groupby("policy", sort=False):
+        for _, mine in groups(suite, "policy"):
             cells = {task: mine[mine["task"] == task] for task in tasks}
             head = mine.iloc[0][["env", "variation", "policy", "privileged"]].to_dict()
-            rows += [{**head, "task": task, **_cell([cells[task]])} for task in tasks]
+            found += [{**head, "task": task, **_cell([cells[task]])} for task in tasks]
             if len(tasks) > 1:
-                rows.append({**head, "task": SUITE_MEAN, **_cell(list(cells.values()))})
-    return pd.DataFrame(rows)
+                found.append({**head, "task": SUITE_MEAN, **_cell(list(cells.values()))})
+    return pd.DataFrame(found)
 
 
 def funnel_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
@@ -98,21 +97,19 @@ def funnel_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     missing. Tasks whose card lists no sub-goals have no rows.
     """
     columns = ["env", "variation", "policy", "task", "stage", "n_reached", "n_planned", "share"]
-    rows = []
+    found = []
     for env, card in cards(runs).items():
         here = frame[frame["env"] == env]
-        for (variation, policy, task), cell in here.groupby(
-            ["variation", "policy", "task"], sort=False
-        ):
+        for (variation, policy, task), cell in groups(here, ["variation", "policy", "task"]):
             listed = card.get("tasks", {}).get(task, {}).get("events", [])
             counts = [(name, sum(name in e for e in cell["events"])) for name in listed]
             if listed:
                 counts.append(("success", int((cell["outcome"] == "success").sum())))
             whole = len(cell) if cell["success"].notna().all() else math.nan
-            rows += [
+            found += [
                 (env, variation, policy, task, name, n, len(cell), n / whole) for name, n in counts
             ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(found, columns=columns)
 
 
 def time_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -135,6 +132,16 @@ def cards(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
         seen = found.setdefault(run.identity["env"]["name"], dict(card))
         seen["tasks"] = {**card.get("tasks", {}), **seen.get("tasks", {})}
     return dict(found)
+
+
+def groups(frame: pd.DataFrame, by: str | list[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """(key, rows) in order of appearance; a missing key is a key."""
+    yield from frame.groupby(by, sort=False, dropna=False)
+
+
+def rows(frame: pd.DataFrame) -> list[Any]:
+    """Named tuples with the frame's columns."""
+    return list(frame.itertuples(index=False))
 
 
 def unfinished(cell: pd.DataFrame) -> str:

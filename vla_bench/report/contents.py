@@ -1,0 +1,159 @@
+"""What every form of the report says, before anyone says how it looks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vla_bench import table
+from vla_bench.comparison import comparison_table, detectable_table
+from vla_bench.report.wording import interval, plural, suite_title
+from vla_bench.store import Run
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One env under one variation: what a single success table shows.
+
+    Attributes:
+        success: Its rows of `table.success_table`.
+    """
+
+    env: str
+    variation: str
+    success: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        return suite_title(self.env, self.variation)
+
+    @property
+    def policies(self) -> list[str]:
+        return list(self.success["policy"].unique())
+
+    @property
+    def tasks(self) -> list[str]:
+        """In the order of the plan; `table.SUITE_MEAN` last where there are several."""
+        return list(self.success["task"].unique())
+
+    @property
+    def headline(self) -> pd.DataFrame:
+        """One row per policy: its suite mean, or its only task."""
+        return self.success[self.success["task"] == self.tasks[-1]]
+
+    def cell(self, task: str, policy: str) -> pd.Series:
+        """The row of `success` for one task and policy."""
+        rows = self.success
+        return rows[(rows["task"] == task) & (rows["policy"] == policy)].iloc[0]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The frames of `vla_bench.table` and `vla_bench.comparison` for one set of runs."""
+
+    runs: tuple[Run, ...]
+    episodes: pd.DataFrame
+    success: pd.DataFrame
+    comparisons: pd.DataFrame
+    detectable: pd.DataFrame
+    funnel: pd.DataFrame
+    times: pd.DataFrame
+
+    @classmethod
+    def of(cls, folders: Sequence[Path]) -> Contents:
+        """Raises StoreError when the runs cannot stand in one table."""
+        runs = table.load(folders)
+        episodes = table.episodes(runs)
+        return cls(
+            runs,
+            episodes,
+            success=table.success_table(episodes),
+            comparisons=comparison_table(episodes),
+            detectable=detectable_table(episodes),
+            funnel=table.funnel_table(episodes, runs),
+            times=table.time_table(episodes),
+        )
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Name -> frame as it goes into a CSV file."""
+        flat = self.episodes.assign(
+            events=[json.dumps(e, sort_keys=True) for e in self.episodes["events"]]
+        )
+        return {
+            "episodes": flat,
+            "success": self.success,
+            "comparisons": self.comparisons,
+            "funnel": self.funnel,
+            "times": self.times,
+        }
+
+    def suites(self) -> Iterator[Suite]:
+        for (env, variation), rows in table.groups(self.success, table.SUITE):
+            yield Suite(env, variation, rows)
+
+    def steps(self, suite: Suite) -> pd.DataFrame:
+        """The funnel's rows for `suite`; empty where its card lists no sub-goals."""
+        rows = self.funnel
+        return rows[(rows["env"] == suite.env) & (rows["variation"] == suite.variation)]
+
+    def funnel_rows(self, suite: Suite) -> Iterator[tuple[str, str, list[float]]]:
+        """Task, sub-goal, and its share for each of ``suite.policies``, NaN where not run."""
+        for (task, stage), rows in table.groups(self.steps(suite), ["task", "stage"]):
+            shares = dict(zip(rows["policy"], rows["share"]))
+            yield task, stage, [shares.get(policy, math.nan) for policy in suite.policies]
+
+    def comparisons_by_suite(self) -> Iterator[tuple[str, list[Any]]]:
+        for (env, variation), rows in table.groups(self.comparisons, table.SUITE):
+            yield suite_title(env, variation), table.rows(rows)
+
+    @property
+    def policies(self) -> list[str]:
+        return list(self.episodes["policy"].unique())
+
+    @property
+    def envs(self) -> list[str]:
+        return list(self.episodes["env"].unique())
+
+    @property
+    def privileged(self) -> set[str]:
+        """Names of the policies that were shown the simulator's state."""
+        return set(self.episodes.loc[self.episodes["privileged"], "policy"])
+
+    @property
+    def title(self) -> str:
+        return f"{plural(len(self.policies), 'policy')} on {', '.join(self.envs)}"
+
+    @property
+    def summary(self) -> str:
+        """One sentence: how much was run, what came out on top, what of it is distinguishable."""
+        n = len(self.episodes)
+        finished = int(self.episodes["success"].notna().sum())
+        lacking = table.unfinished(self.episodes)
+        amount = f"{finished} of {plural(n, 'planned episode')} finished"
+        parts = [f"{amount} ({lacking})" if lacking else amount]
+        suites = list(self.suites())
+        if len(suites) == 1:
+            parts += self._highest(suites[0])
+        tested = self.comparisons[self.comparisons["p_holm"].notna()]
+        if len(tested):
+            apart = int((tested["p_holm"] < 0.05).sum())
+            pairs = plural(len(tested), "paired comparison")
+            parts.append(f"{apart} of {pairs} significant at the 5 % level after Holm's correction")
+        return "; ".join(parts) + "."
+
+    def _highest(self, suite: Suite) -> list[str]:
+        """The best measured rate among the policies that a robot could run, if any is complete."""
+        rated = suite.headline[suite.headline["rate"].notna()]
+        rated = rated[~rated["privileged"]]
+        if rated.empty:
+            return []
+        best = rated.iloc[int(rated["rate"].argmax())]
+        text = interval(best["rate"], best["low"], best["high"])
+        among = " without privileged information" if self.privileged else ""
+        return [f"highest success rate{among}: {best['policy']}, {text}"]

@@ -1,0 +1,114 @@
+"""The report in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from vla_bench.report import wording
+from vla_bench.report.contents import Contents, Suite
+from vla_bench.report.wording import DAGGER, count, interval, is_complete, p_value, percent, points
+from vla_bench.table import SUITE_MEAN
+from vla_bench.table import rows as rows_of
+
+
+def render(contents: Contents, figures: Sequence[str]) -> str:
+    """`figures`: file names of the figures, relative to the document."""
+    sections = [
+        f"# {contents.title}\n\n{contents.summary}",
+        "## Success\n\n" + wording.INTERVALS,
+        *(_success(suite, contents.privileged) for suite in contents.suites()),
+    ]
+    if contents.privileged:
+        sections.append(f"{DAGGER} {wording.PRIVILEGED}")
+    sections += [f"![{name.removesuffix('.svg')}]({name})" for name in figures]
+    sections += [_comparisons(contents), _funnel(contents), _times(contents), _runs(contents)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _success(suite: Suite, privileged: set[str]) -> str:
+    names = [f"{_code(p)}{' ' + DAGGER if p in privileged else ''}" for p in suite.policies]
+    rows = [
+        [_task(task), *(_cell(suite.cell(task, policy)) for policy in suite.policies)]
+        for task in suite.tasks
+    ]
+    return f"### {suite.title}\n\n" + _table(["task", *names], rows)
+
+
+def _cell(cell: pd.Series) -> str:
+    if not is_complete(cell):
+        return f"{cell['status']}"
+    return f"{interval(cell['rate'], cell['low'], cell['high'])} ({count(cell)})"
+
+
+def _comparisons(contents: Contents) -> str:
+    rows = [
+        [
+            wording.suite_title(row.env, row.variation),
+            *(_code(row.first), _code(row.second), points(row.difference)),
+            wording.signed_limits(row.low, row.high),
+            *(wording.discordant(row), p_value(row.p), p_value(row.p_holm), wording.method(row)),
+        ]
+        for row in rows_of(contents.comparisons)
+    ]
+    header = ["suite", "first", "second", "difference", "95 % interval"]
+    header += ["solved alone", "p", "p (Holm)", "episodes"]
+    shown = _table(header, rows) if rows else "Only one policy: nothing to compare."
+    notes = "\n".join(f"- {wording.detectable(row)}" for row in rows_of(contents.detectable))
+    return f"## Comparisons\n\n{wording.COMPARISONS}\n\n{shown}\n\n{notes}"
+
+
+def _funnel(contents: Contents) -> str:
+    rows = [
+        [
+            wording.suite_title(row.env, row.variation),
+            *(_code(x) for x in (row.policy, row.task, row.stage)),
+            percent(row.share),
+        ]
+        for row in rows_of(contents.funnel)
+    ]
+    header = ["suite", "policy", "task", "sub-goal", "reached, %"]
+    shown = _table(header, rows) if rows else "No env lists sub-goals on its card."
+    return f"## Where episodes fail\n\n{wording.FUNNEL_RULE}\n\n{shown}"
+
+
+def _times(contents: Contents) -> str:
+    rows = [
+        [
+            *(_code(x) for x in (row.env, row.policy)),
+            *(f"{x:.1f}" for x in (row.policy_ms_per_step, row.env_ms_per_step)),
+            f"{row.policy_ms_per_inference:.1f}",
+        ]
+        for row in rows_of(contents.times)
+    ]
+    header = ["env", "policy", "policy, ms/step", "env, ms/step", "policy, ms/inference"]
+    shown = _table(header, rows) if rows else "No episode has finished."
+    return f"## Time\n\n{wording.TIMES}\n\n{shown}"
+
+
+def _runs(contents: Contents) -> str:
+    lines = []
+    for run in contents.runs:
+        last = run.sessions[-1] if run.sessions else {}
+        dirty = " with **uncommitted changes**" if last.get("dirty") else ""
+        lines.append(
+            f"- {_code(run.identity['policy']['name'])} on {_code(run.identity['env']['name'])}: "
+            f"commit {last.get('commit') or 'unknown'}{dirty}, "
+            f"image check {run.identity.get('image_check', 'unknown')}, "
+            f"command {_code(str(last.get('command', 'unknown')))}"
+        )
+    return "## Runs\n\n" + "\n".join(lines)
+
+
+def _task(task: str) -> str:
+    return f"**{task}**" if task == SUITE_MEAN else _code(task)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,126 @@
+"""How numbers are written, the same in every form of the report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from vla_bench.table import COMPLETE, SUITE_MEAN
+
+DAGGER = "†"
+PRIVILEGED = "This policy is shown the simulator's state; no robot could run it."
+INTERVALS = (
+    "Success rates in percent with 95 % Wilson intervals, and successes out of episodes. The suite "
+    "mean weighs every task equally; its interval (MOVER) is about these tasks, not about others."
+)
+FUNNEL_RULE = (
+    "Share of all planned episodes that reached each sub-goal at any time. An episode counts for a "
+    "sub-goal only if that sub-goal itself was recorded; reaching a later one implies nothing."
+)
+COMPARISONS = (
+    "Mean over tasks of first minus second, in percentage points, on the same episodes "
+    "(equal initial states, verified by the hash of the first image), with Newcombe's paired 95 % "
+    "interval. p: exact McNemar test, adjusted by Holm's method over all pairs of this report. "
+    "Solved alone: "
+    "episodes that only the first, only the second policy solved. Interval and test "
+    "answer slightly different questions and may disagree at the margin."
+)
+TIMES = (
+    "Mean wall time per control step, over finished episodes. A batch's time is divided among its "
+    "episodes; times of different machines do not compare."
+)
+
+
+def suite_title(env: str, variation: str) -> str:
+    return env if variation == "none" else f"{env}, {variation}"
+
+
+def percent(value: float) -> str:
+    """``58.3``; an en dash where there is no number."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def points(value: float) -> str:
+    """Signed percentage points, ``+4.2`` or ``−4.2`` with a proper minus."""
+    return "–" if math.isnan(value) else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def limits(low: float, high: float) -> str:
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def signed_limits(low: float, high: float) -> str:
+    return "–" if math.isnan(low) else f"[{points(low)}, {points(high)}]"
+
+
+def discordant(row: Any) -> str:
+    """``7 / 2``: episodes that only the first, only the second policy solved."""
+    return "–" if math.isnan(row.p) else f"{row.only_first:.0f} / {row.only_second:.0f}"
+
+
+def method(row: Any) -> str:
+    """``96 pairs``, or why there is no pairing: a row of `comparison.comparison_table`."""
+    amount = {"paired": plural(row.n, "pair"), "unpaired": f"unpaired, n = {row.n}"}.get(row.method)
+    return "; ".join(part for part in (amount, row.status) if part and part != COMPLETE)
+
+
+def policy_share(row: Any) -> float:
+    """Of the time of a step, the part spent in the policy: a row of `table.time_table`."""
+    spent = row.policy_seconds + row.env_seconds
+    return float(row.policy_seconds / spent) if spent else math.nan
+
+
+def interval(estimate: float, low: float, high: float) -> str:
+    """``58.3 % [38.8, 75.5]``."""
+    return f"{percent(estimate)} % {limits(low, high)}"
+
+
+def count(cell: pd.Series) -> str:
+    """``14/24``, or the number of episodes where successes are not simply added."""
+    if cell["task"] == SUITE_MEAN:
+        return f"n = {cell['n_planned']}"
+    return f"{cell['n_successes']}/{cell['n_planned']}"
+
+
+def is_complete(cell: pd.Series) -> bool:
+    return bool(cell["status"] == COMPLETE)
+
+
+def score(cell: pd.Series) -> str:
+    """``0.62 [0.50, 0.73]``; without limits where the bootstrap has none."""
+    if math.isnan(cell["score"]):
+        return "–"
+    low, high = cell["score_low"], cell["score_high"]
+    known = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
+    return f"{cell['score']:.2f}{known}"
+
+
+def p_value(p: float) -> str:
+    """Three decimals; ``< 0.001`` below, en dash where nothing was tested."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def plural(n: int, noun: str) -> str:
+    """``1 policy``, ``2 policies``."""
+    if n == 1:
+        return f"1 {noun}"
+    return f"{n} {noun[:-1]}ies" if noun.endswith("y") else f"{n} {noun}s"
+
+
+def detectable(row: Any) -> str:
+    """What a suite's number of episodes can show: a row of `comparison.detectable_table`."""
+    return (
+        f"{suite_title(row.env, row.variation)}: with {row.n} episodes per policy, an unpaired "
+        "comparison at the 5 % level finds, with 80 % power, a difference "
+        f"of {_points_or_none(row.from_50)} from a rate of 50 % and of "
+        f"{_points_or_none(row.from_90)} from 90 %; smaller ones drown in noise. Pairing lowers "
+        "this as far as outcomes are correlated."
+    )
+
+
+def _points_or_none(difference: float) -> str:
+    return "none at all" if math.isnan(difference) else f"{100 * difference:.0f} points"
