@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class Look:
     stacks: int
 
 
-LOOKS = {look.name: look for look in (Look("default", 512, 0, 16, 8), Look("fast", 0, 0, 12, 6))}
+LOOKS = {look.name: look for look in (Look("default", 512, 0, 12, 6), Look("fast", 0, 0, 12, 6))}
 
 
 def named_look(name: str) -> Look:
@@ -56,12 +57,12 @@ def prepare(spec: Any, look: Look) -> None:
     """Set an MjSpec's drawing options, before it is compiled."""
     quality = spec.visual.quality
     quality.shadowsize, quality.offsamples = look.shadow_size, look.samples
-    quality.numslices, quality.numstacks, quality.numquads = look.slices, look.stacks, 4
+    quality.numslices, quality.numstacks, quality.numquads = look.slices, look.stacks, 1
     buffer = spec.visual.global_
     buffer.offwidth, buffer.offheight = MAX_IMAGE_SIZE
-    spec.visual.map.znear, spec.visual.map.zfar = 0.02, 10.0
+    spec.visual.map.znear, spec.visual.map.zfar = 0.02, 5.0
     spec.stat.extent, spec.stat.center = 1.0, [-0.16, 0.05, 0.9]
-    spec.visual.map.shadowclip = 0.5
+    spec.visual.map.shadowclip = 0.35  # m around the work area: finer shadows
 
 
 class Renderer:
@@ -119,6 +120,9 @@ def check_rendering() -> str:
 def _gl_context() -> Any:
     """This process's context. PyOpenGL reports an absent driver in four different ways."""
     try:
+        if os.environ.get("MUJOCO_GL", "").lower() == "egl":
+            # mujoco.GLContext is what was asked for when mujoco was first imported, maybe not this
+            return importlib.import_module("mujoco.egl").GLContext(*MAX_IMAGE_SIZE)
         return mujoco.GLContext(*MAX_IMAGE_SIZE)
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -23,13 +23,17 @@ FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes 
 
 @dataclass(frozen=True)
 class Paint:
-    """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times."""
+    """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times.
+
+    What lies flat need not cast a shadow, and looks better without its own grain.
+    """
 
     rgba: Vector = (1.0, 1.0, 1.0, 1.0)
     texture: Image | None = None
     repeat: tuple[float, float] = (1.0, 1.0)
     specular: float = 0.2
     shininess: float = 0.3
+    casts_shadow: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class ObjectBuilder:
     def _shape(self, geom: Any, paint: Paint) -> None:
         geom.contype = geom.conaffinity = 0
         geom.density, geom.group = 0.0, VISIBLE_GROUP
+        geom.castshadow = paint.casts_shadow
         geom.material = add_paint(self._spec, self._next_name(), paint)
 
     def _next_name(self) -> str:

@@ -71,7 +71,7 @@ def _build_carrot(builder: ObjectBuilder) -> None:
     direction = matrix(axis.quaternion)[:, 0]
     origin = np.array(axis.position)
     skin = Paint(texture=rings((236, 120, 28)), specular=0.15)
-    builder.draw_mesh(lathe(CARROT_PROFILE, 24, "x"), skin, axis)
+    builder.draw_mesh(lathe(CARROT_PROFILE, 18, "x"), skin, axis)
     leaves = Pose(tuple(origin + 0.052 * direction), axis.quaternion)
     builder.draw_mesh(lathe(LEAVES_PROFILE, 10, "x"), Paint((0.24, 0.47, 0.16, 1.0)), leaves)
     lying = tuple(multiply(axis.quaternion, about_axis("y", np.pi / 2)))
@@ -83,7 +83,7 @@ def _build_carrot(builder: ObjectBuilder) -> None:
 def _build_eggplant(builder: ObjectBuilder) -> None:
     skin = Paint((0.27, 0.10, 0.32, 1.0), specular=0.8, shininess=0.8)
     green = Paint((0.33, 0.48, 0.18, 1.0))
-    builder.draw_mesh(lathe(EGGPLANT_PROFILE, 24, "x"), skin)
+    builder.draw_mesh(lathe(EGGPLANT_PROFILE, 20, "x"), skin)
     cap = ((0.0, -0.0375), (0.0075, -0.0365), (0.0105, -0.0270), (0.0118, -0.0220), (0.0, -0.0215))
     builder.draw_mesh(lathe(cap, 12, "x"), green)
     stem = Solid("capsule", (0.0026, 0.006), (-0.041, 0.0, 0.0), about_axis("y", np.pi / 2))

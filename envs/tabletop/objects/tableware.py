@@ -88,13 +88,13 @@ def _build_spoon(builder: ObjectBuilder) -> None:
 
 def _build_towel(builder: ObjectBuilder) -> None:
     cloth = checked_towel((158, 196, 212), (96, 126, 150))
-    builder.draw(Solid("box", TOWEL_HALF), Paint(texture=cloth, specular=0.02))
+    builder.draw(Solid("box", TOWEL_HALF), Paint(texture=cloth, specular=0.02, casts_shadow=False))
     builder.collide(Solid("box", TOWEL_HALF), TOWEL_MASS)
 
 
 def _build_plate(builder: ObjectBuilder) -> None:
-    glaze = Paint((0.86, 0.91, 0.70, 1.0), specular=0.5, shininess=0.6)
-    builder.draw_mesh(lathe(PLATE_PROFILE, 40), glaze)
+    glaze = Paint((0.86, 0.91, 0.70, 1.0), None, specular=0.4, shininess=0.6, casts_shadow=False)
+    builder.draw_mesh(lathe(PLATE_PROFILE, 32), glaze)
     base = Solid("cylinder", (0.036, 0.00075), (0.0, 0.0, 0.00075))
     rim = Solid("cylinder", (0.053, 0.0010), (0.0, 0.0, 0.0030))
     builder.collide(base, PLATE_MASS * 0.5)

@@ -77,7 +77,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Link:
-    """A rigid body: `position` of its frame in its parent's (no rotation), inertia about `com`."""
+    """A rigid body: `position` of its frame in its parent's (no rotation), inertia about `com`.
+
+    `casts_shadow` where it helps to judge depth: each caster is drawn a second time.
+    """
 
     name: str
     parent: str
@@ -87,6 +90,7 @@ class Link:
     inertia: Vector
     joint: Joint | None
     shapes: tuple[Shape, ...]
+    casts_shadow: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def add_robot(spec: Any, robot: Robot, base: Pose) -> None:
         _add_inertia_and_joint(spec, body, link)
         for number, shape in enumerate(link.shapes):
             geom = _add_shape(body, shape, _material(robot, shape.material))
+            geom.castshadow = link.casts_shadow
             if shape.role == "pad":
                 geom.name = f"{link.name}_pad{number}"
                 pads.append((link.name, geom.name))

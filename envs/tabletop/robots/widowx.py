@@ -37,9 +37,9 @@ FINGER_TARGETS = (0.014, 0.038)  # m, closed and open
 TCP = (0.093575, 0.0, 0.0)  # `ee_gripper_link`, in gripper_link
 
 MATERIALS = {
-    "black": Material((0.13, 0.13, 0.14, 1.0), 0.45, 0.35),
+    "black": Material((0.19, 0.19, 0.20, 1.0), 0.55, 0.35),
     "grey": Material((0.30, 0.30, 0.32, 1.0), 0.6, 0.5),
-    "rubber": Material((0.08, 0.08, 0.085, 1.0), 0.15, 0.1),
+    "rubber": Material((0.11, 0.11, 0.115, 1.0), 0.15, 0.1),
 }
 
 
@@ -170,6 +170,7 @@ GRIPPER_BODY = Link(
         Shape("box", (0.022, 0.020, 0.025), (0.0215, 0.0, 0.006), role="hull"),
         Shape("box", (0.013, 0.0515, 0.0135), (0.0565, 0.0, 0.0), role="hull"),
     ),
+    casts_shadow=True,
 )
 
 
@@ -195,6 +196,7 @@ def _finger(side: str, sign: float) -> Link:
                 role="pad",
             ),
         ),
+        casts_shadow=True,
     )
 
 

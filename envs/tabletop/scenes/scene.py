@@ -95,6 +95,7 @@ class Furniture:
         geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
         geom.contype, geom.conaffinity = 0, 3 if collides else 0
         geom.condim, geom.friction = 4, SURFACE_FRICTION
+        geom.castshadow = False  # a third of a shadow's cost, and large faces show its grain
         geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
         return geom
 

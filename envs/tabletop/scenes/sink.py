@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Pose, about_axis
+from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
-from vla_bench.envs.tabletop.objects.textures import speckle, wood
+from vla_bench.envs.tabletop.objects.textures import wood
 from vla_bench.envs.tabletop.robots.widowx import WIDOWX
 from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene
 from vla_bench.envs.tabletop.scenes.table import FACING_AWAY
@@ -39,7 +39,7 @@ CAMERA = Camera(
 def _build(furniture: Furniture) -> None:
     counter = furniture.paint(Paint(texture=wood((205, 150, 88)), specular=0.15))
     furniture.add(Solid("box", (0.5, 0.9, 0.02), (-0.18, 0.1, COUNTER_HEIGHT - 0.02)), counter)
-    wall = furniture.paint(Paint(texture=speckle((196, 194, 190)), repeat=(6.0, 3.0)))
+    wall = furniture.paint(Paint((0.77, 0.76, 0.74, 1.0)))
     furniture.add(Solid("box", (0.01, 1.5, 0.8), (-0.70, 0.2, 1.0)), wall)
     floor = furniture.paint(Paint((0.35, 0.34, 0.34, 1.0)))
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), floor)
@@ -86,13 +86,13 @@ def _add_basket(furniture: Furniture) -> None:
         _rod(furniture, yellow, (middle[0], y, RIM), "x", half[0], 0.006)
     height, depth = (RIM + BASKET_FLOOR) / 2, (RIM - BASKET_FLOOR) / 2
     for x in np.linspace(x_low + 0.012, x_high - 0.012, 8):
-        for y in (y_low + 0.003, y_high - 0.003):
-            _rod(furniture, yellow, (float(x), y, height), "z", depth, 0.0025)
-        _rod(furniture, yellow, (float(x), middle[1], BASKET_FLOOR), "y", half[1], 0.0025)
+        for y in (y_low + 0.002, y_high - 0.002):
+            _wire(furniture, yellow, (float(x), y, height), (0.0, 0.0, depth))
+        _wire(furniture, yellow, (float(x), middle[1], BASKET_FLOOR), (0.0, half[1], 0.0))
     for y in (y_low + 0.03, middle[1], y_high - 0.03):
-        _rod(furniture, yellow, (middle[0], y, BASKET_FLOOR), "x", half[0], 0.0025)
-        for x in (x_low + 0.003, x_high - 0.003):
-            _rod(furniture, yellow, (x, y, height), "z", depth, 0.0025)
+        _wire(furniture, yellow, (middle[0], y, BASKET_FLOOR), (half[0], 0.0, 0.0))
+        for x in (x_low + 0.002, x_high - 0.002):
+            _wire(furniture, yellow, (x, y, height), (0.0, 0.0, depth))
 
 
 def _add_fittings(furniture: Furniture) -> None:
@@ -116,6 +116,14 @@ def _slab(area: tuple[float, float, float, float], bottom: float, top: float) ->
     return Solid("box", half, ((x_low + x_high) / 2, (y_low + y_high) / 2, (bottom + top) / 2))
 
 
+def _wire(
+    furniture: Furniture, paint: str, centre: tuple[float, float, float], half_length: Vector
+) -> None:
+    """A drawn 4 mm bar; `half_length` is zero but along one axis."""
+    size = tuple(max(length, 0.002) for length in half_length)
+    furniture.add(Solid("box", size, centre), paint, solid_for_objects=False)
+
+
 def _rod(
     furniture: Furniture, paint: str, centre: tuple[float, float, float], along: str, *size: float
 ) -> None:
@@ -130,7 +138,7 @@ SINK_SCENE = Scene(
     name="sink",
     mount=Mount(WIDOWX, Pose((0.127, 0.06, 0.85), FACING_AWAY), HOME),
     cameras=(CAMERA,),
-    lights=(Light((-0.2, 0.15, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
+    lights=(Light((-0.10, 0.08, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
     ambient=0.45,
     build=_build,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
-from vla_bench.envs.tabletop.objects.textures import speckle, weave, wood
+from vla_bench.envs.tabletop.objects.textures import wood
 from vla_bench.envs.tabletop.robots.widowx import WIDOWX
 from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene
 
@@ -30,10 +30,10 @@ def _build(furniture: Furniture) -> None:
     furniture.add(Solid("box", (0.185, 0.65, 0.02), (-0.162, 0.345, TABLE_HEIGHT - 0.02)), top)
     stand = furniture.paint(Paint((0.16, 0.17, 0.20, 1.0)))
     furniture.add(Solid("box", (0.16, 0.3, 0.05), (0.2, 0.03, TABLE_HEIGHT - 0.05)), stand)
-    partition = furniture.paint(Paint(texture=weave((112, 119, 126)), repeat=(6.0, 3.0)))
+    partition = furniture.paint(Paint((0.62, 0.66, 0.70, 1.0), specular=0.0))
     furniture.add(Solid("box", (0.01, 1.2, 0.6), (-0.375, 0.8, 1.0)), partition)
     furniture.add(Solid("box", (0.5, 0.01, 0.6), (-0.2, -0.33, 1.0)), partition)
-    floor = furniture.paint(Paint(texture=speckle((70, 72, 78)), repeat=(8.0, 8.0)))
+    floor = furniture.paint(Paint((0.27, 0.28, 0.30, 1.0)))
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), floor)
 
 
@@ -42,7 +42,7 @@ TABLE = Scene(
     mount=Mount(WIDOWX, Pose((0.147, 0.028, 0.870), FACING_AWAY), HOME),
     cameras=(CAMERA,),
     lights=(
-        Light((-0.25, -0.2, -1.0), 0.50, shadow=True),
+        Light((-0.12, -0.10, -1.0), 0.50, shadow=True),
         Light((-1.0, -0.5, -1.0), 0.16),
         Light((1.0, 1.0, -1.0), 0.16),
     ),
