@@ -70,7 +70,7 @@ def success(suite: Suite, policies: Sequence[str], width: int) -> str:
         _text(axes, (x, height - foot / 2), f"{100 * rate:.0f} %", color=MUTED, ha="center")
     y = 0.0
     for task in tasks:
-        _text(axes, (0, y + head / 2 + 2), task, fontweight="bold")
+        _text(axes, (0, y + head / 2 + 2), _shortened(task, 0.9 * width), fontweight="bold")
         y += head
         for policy in suite.policies:
             color = _color(policies, policy)
@@ -97,7 +97,7 @@ def funnel(steps: pd.DataFrame, policies: Sequence[str], width: int) -> str:
         x, y = (i % per_line) * width / per_line, 12 + 22 * (i // per_line)
         axes.plot([x, x + 26], [y, y], color=_color(policies, policy), lw=2)
         axes.plot(x + 13, y, **_marker(policies, policy))
-        _text(axes, (x + 34, y), _shortened(policy, width / per_line))
+        _text(axes, (x + 34, y), _shortened(policy, width / per_line - 34))
     for i, task in enumerate(tasks):
         corner = (across * (i % n_across), legend + down * (i // n_across))
         _panel(axes, (*corner, across, down), steps[steps["task"] == task], policies)
@@ -115,7 +115,8 @@ def _panel(
     stages = list(steps["stage"].unique())
     low, high = top + height - 50, top + 36
     first, pitch = left + 74, (width - 108) / max(len(stages) - 1, 1)
-    _text(axes, (left, top + 16), steps.iloc[0]["task"], fontweight="bold")
+    title = _shortened(steps.iloc[0]["task"], 0.9 * width)
+    _text(axes, (left, top + 16), title, fontweight="bold")
     for share in (0.0, 0.5, 1.0):
         y = low + share * (high - low)
         axes.plot([left + 48, left + width - 8], [y, y], color=RULE, lw=0.8, zorder=0)

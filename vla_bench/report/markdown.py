@@ -60,17 +60,18 @@ def _comparisons(contents: Contents) -> str:
 
 
 def _funnel(contents: Contents) -> str:
-    rows = [
-        [
-            wording.suite_title(row.env, row.variation),
-            *(_code(x) for x in (row.policy, row.task, row.stage)),
-            percent(row.share),
+    parts = ["## Where episodes fail", wording.FUNNEL_RULE]
+    for suite in contents.suites():
+        rows = [
+            [_code(task), _code(stage), *map(percent, shares)]
+            for task, stage, shares in contents.funnel_rows(suite)
         ]
-        for row in rows_of(contents.funnel)
-    ]
-    header = ["suite", "policy", "task", "sub-goal", "reached, %"]
-    shown = _table(header, rows) if rows else "No env lists sub-goals on its card."
-    return f"## Where episodes fail\n\n{wording.FUNNEL_RULE}\n\n{shown}"
+        if rows:
+            header = ["task", "sub-goal, %", *map(_code, suite.policies)]
+            parts.append(f"### {suite.title}\n\n" + _table(header, rows))
+    if contents.funnel.empty:
+        parts.append("No env lists sub-goals on its card.")
+    return "\n\n".join(parts)
 
 
 def _times(contents: Contents) -> str:

@@ -113,11 +113,11 @@ def plural(n: int, noun: str) -> str:
 
 def detectable(row: Any) -> str:
     """What a suite's number of episodes can show: a row of `comparison.detectable_table`."""
+    half, most = _points_or_none(row.from_50), _points_or_none(row.from_90)
     return (
         f"{suite_title(row.env, row.variation)}: with {row.n} episodes per policy, an unpaired "
-        "comparison at the 5 % level finds, with 80 % power, a difference "
-        f"of {_points_or_none(row.from_50)} from a rate of 50 % and of "
-        f"{_points_or_none(row.from_90)} from 90 %; smaller ones drown in noise. Pairing lowers "
+        f"comparison at the 5 % level finds, with 80 % power, a difference of {half} from a rate "
+        f"of 50 % and of {most} from 90 %; smaller ones cannot be told from noise. Pairing lowers "
         "this as far as outcomes are correlated."
     )
 

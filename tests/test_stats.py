@@ -1,0 +1,213 @@
+"""Intervals and tests: published worked examples, hand values, coverage, and what must hold."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vla_bench import stats
+from vla_bench.stats import Interval, PairedCounts
+
+COUNTS = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+TABLES = st.builds(PairedCounts, *[st.integers(0, 25)] * 4).filter(lambda c: c.n > 0)
+
+
+def limits(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_reproduces_newcombes_table_of_single_proportions(
+    successes: int, n: int, low: float, high: float
+) -> None:  # Newcombe, Stat. Med. 17 (1998) 857-872, table I, method 3
+    assert limits(stats.wilson(successes, n)) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_difference_reproduces_newcombes_table_of_unpaired_examples(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:  # Newcombe, Stat. Med. 17 (1998) 873-890, table II, method 10
+    gap = stats.difference(stats.wilson(*first), stats.wilson(*second))
+    assert limits(gap) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        # Newcombe, Stat. Med. 17 (1998) 2635-2650, table III, method 10
+        (PairedCounts(36, 12, 2, 0), 0.0569, 0.3404),
+        # Complete response before and after consolidation (Cavo et al. 2012), as given in
+        # Fagerland, Lydersen & Laake, Statistical Analysis of Contingency Tables (2017), ch. 8
+        (PairedCounts(59, 6, 16, 80), -0.1186, -0.0046),
+        # Airway reactivity (Bentur et al. 2009), the same chapter
+        (PairedCounts(1, 1, 7, 12), -0.5069, -0.0256),
+    ],
+)
+def test_paired_difference_reproduces_published_examples(
+    counts: PairedCounts, low: float, high: float
+) -> None:
+    assert limits(stats.paired_difference(counts)) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(TABLES)
+def test_paired_difference_turns_around_with_its_arguments(counts: PairedCounts) -> None:
+    turned = PairedCounts(counts.both, counts.only_second, counts.only_first, counts.neither)
+    there, back = stats.paired_difference(counts), stats.paired_difference(turned)
+    assert limits(there) == pytest.approx((-back.high, -back.low))
+    assert -1 - 1e-12 <= there.low <= there.estimate <= there.high <= 1 + 1e-12
+
+
+def test_paired_difference_is_narrower_than_unpaired_when_outcomes_agree() -> None:
+    counts = PairedCounts(40, 10, 2, 48)
+    paired = stats.paired_difference(counts)
+    unpaired = stats.difference(stats.wilson(50, 100), stats.wilson(42, 100))
+    assert paired.high - paired.low < 0.75 * (unpaired.high - unpaired.low)
+    assert paired.estimate == pytest.approx(unpaired.estimate)
+
+
+def test_paired_counts_follow_the_order_of_the_arguments() -> None:
+    first, second = [True, True, True, False, False], [True, False, False, True, False]
+    assert PairedCounts.of(first, second) == PairedCounts(1, 2, 1, 1)
+
+
+@given(COUNTS)
+def test_mean_of_one_rate_is_that_rate(counts: tuple[int, int]) -> None:
+    rate = stats.wilson(*counts)
+    mean = stats.mean([rate])
+    assert (mean.estimate, *limits(mean)) == pytest.approx((rate.estimate, *limits(rate)))
+
+
+def test_mean_weighs_tasks_equally_and_adds_their_half_widths_in_squares() -> None:
+    mean = stats.mean([Interval(0.2, 0.1, 0.5), Interval(0.8, 0.4, 0.9)])
+    assert mean.estimate == pytest.approx(0.5)
+    assert mean.low == pytest.approx(0.5 - math.hypot(0.1, 0.4) / 2)
+    assert mean.high == pytest.approx(0.5 + math.hypot(0.3, 0.1) / 2)
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=6))
+def test_mean_stays_between_zero_and_one(tasks: list[tuple[int, int]]) -> None:
+    mean = stats.mean([stats.wilson(*task) for task in tasks])
+    assert -1e-12 <= mean.low <= mean.estimate <= mean.high <= 1 + 1e-12
+
+
+def coverage(of: NDArray[np.float64], truth: float) -> float:
+    return float(((of[:, 0] <= truth) & (truth <= of[:, 1])).mean())
+
+
+def test_suite_mean_covers_the_truth_in_95_of_100_suites() -> None:
+    rng = np.random.default_rng(0)
+    rates = np.array([0.1, 0.4, 0.7, 0.95])
+    one = {k: stats.wilson(k, 24) for k in range(25)}
+    suites = rng.binomial(24, rates, size=(3000, 4))
+    found = np.array([limits(stats.mean([one[int(k)] for k in suite])) for suite in suites])
+    assert 0.94 < coverage(found, rates.mean()) < 0.97
+
+
+def test_paired_difference_covers_the_truth_in_95_of_100_experiments() -> None:
+    rng = np.random.default_rng(0)
+    cells = [0.3, 0.25, 0.1, 0.35]
+    drawn = rng.multinomial(50, cells, size=3000)
+    found = np.array([limits(stats.paired_difference(PairedCounts(*c))) for c in drawn.tolist()])
+    assert 0.94 < coverage(found, 0.15) < 0.97
+
+
+def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements() -> None:
+    assert stats.mcnemar(PairedCounts(50, 1, 7, 3)) == pytest.approx(2 * (1 + 8) / 2**8)
+    assert stats.mcnemar(PairedCounts(0, 1, 7, 0)) == stats.mcnemar(PairedCounts(9, 7, 1, 9))
+
+
+def test_mcnemar_without_a_disagreement_says_nothing() -> None:
+    assert stats.mcnemar(PairedCounts(10, 0, 0, 10)) == 1.0
+
+
+def test_holm_steps_down_and_never_below_the_one_before() -> None:
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+    assert len(stats.holm([])) == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_the_raw_p_and_bonferroni(p_values: list[float]) -> None:
+    adjusted = stats.holm(p_values)
+    raw = np.array(p_values)
+    assert (adjusted >= raw).all()
+    assert (adjusted <= np.minimum(raw * len(raw), 1) + 1e-12).all()
+    assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "n"),
+    [(0.5, 0.7, 93), (0.5, 0.6, 388), (0.9, 0.95, 435), (0.95, 0.97, 1506)],
+)
+def test_number_to_detect_agrees_with_known_sample_sizes(
+    first: float, second: float, n: int
+) -> None:
+    assert math.ceil(stats.n_to_detect(first, second)) == n
+    assert stats.n_to_detect(second, first) == pytest.approx(stats.n_to_detect(first, second))
+
+
+@given(st.integers(16, 3000), st.floats(0.4, 1.0))
+def test_detectable_difference_inverts_the_number_to_detect(n: int, rate: float) -> None:
+    drop = stats.detectable_difference(n, rate)
+    assert stats.n_to_detect(rate, rate - drop) == pytest.approx(n, rel=1e-3)
+
+
+def test_nothing_is_detectable_with_too_few_episodes() -> None:
+    assert math.isnan(stats.detectable_difference(2, 0.5))
+    assert math.isnan(stats.detectable_difference(100, 0.0))
+
+
+def test_bootstrap_is_reproducible_and_near_the_normal_interval() -> None:
+    scores = np.random.default_rng(1).random(200)
+    mean = stats.bootstrap_mean([scores])
+    half = 1.96 * scores.std() / math.sqrt(200)
+    assert mean == stats.bootstrap_mean([scores])
+    assert mean.estimate == pytest.approx(scores.mean())
+    assert limits(mean) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.01)
+
+
+def test_bootstrap_weighs_strata_equally_and_resamples_within_them() -> None:
+    rng = np.random.default_rng(0)
+    easy, hard = 0.9 + 0.01 * rng.random(40), 0.1 + 0.01 * rng.random(4)
+    mean = stats.bootstrap_mean([easy, hard])
+    assert mean.estimate == pytest.approx((easy.mean() + hard.mean()) / 2)
+    assert mean.high - mean.low < 0.01  # the strata differ by 0.8: pooling would show it
+
+
+@pytest.mark.parametrize("strata", [[[1.0, 1.0, 1.0]], [[0.5]], [[0.2, 0.8], [0.4]]])
+def test_bootstrap_gives_no_limits_where_resampling_cannot_tell(strata: list[list[float]]) -> None:
+    mean = stats.bootstrap_mean(strata)
+    assert mean.estimate == pytest.approx(np.mean([np.mean(s) for s in strata]))
+    assert math.isnan(mean.low)
+    assert math.isnan(mean.high)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=8), min_size=1))
+def test_bootstrap_limits_are_scores_or_absent(strata: list[list[float]]) -> None:
+    mean = stats.bootstrap_mean(strata)
+    assert 0 <= mean.estimate <= 1
+    assert math.isnan(mean.low) == math.isnan(mean.high)
+    assert math.isnan(mean.low) or 0 <= mean.low <= mean.high <= 1
