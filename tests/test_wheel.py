@@ -49,7 +49,7 @@ def test_the_wheel_evaluates_and_reports(python: Path, tmp_path: Path) -> None:
     shown = run(python, *vla_bench, "eval", "policy=scripted", *env, "output=run", cwd=tmp_path)
     assert "1/1, success 100%" in shown
     run(python, *vla_bench, "report", "run", cwd=tmp_path)
-    assert (tmp_path / "run" / "report" / "index.html").stat().st_size > 10_000
+    assert (tmp_path / "run" / "report" / "report.html").stat().st_size > 10_000
 
 
 def test_the_wheel_lists_its_configuration(python: Path, tmp_path: Path) -> None:

@@ -47,9 +47,8 @@ def _eval(arguments: list[str]) -> None:
 def _eval_job(config: dict[str, Any]) -> None:
     from rich.console import Console
 
+    from vla_bench.report import success_text
     from vla_bench.run import Settings, run
-
-    success_text = str
 
     console = Console()
     finished = run(Settings(**config), console)
