@@ -1,0 +1,146 @@
+"""From observations to features: one ResNet per camera (or one for all), vectors as they are.
+
+Equal to robomimic 0.2's encoder (Diffusion Policy in simulation), to diffusion_policy's
+MultiImageObsEncoder (real robot), and to lerobot's, depending on the spec. Images are
+(..., 3, height, width), already normalized; language arrives as a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vla_bench.policies.diffusion.resnet import ResNet
+from vla_bench.policies.diffusion.spec import ObservationSpec, VisionSpec
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class SpatialSoftmax(nn.Module):
+    """Feature maps (B, C, H, W) -> expected (x, y) of each keypoint, (B, n, 2), in [-1, 1]."""
+
+    def __init__(self, n_channels: int, n_keypoints: int) -> None:
+        super().__init__()
+        self.nets = nn.Conv2d(n_channels, n_keypoints, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        maps = self.nets(features)
+        height, width = maps.shape[-2:]
+        x = torch.linspace(-1, 1, width, device=maps.device, dtype=maps.dtype)
+        y = torch.linspace(-1, 1, height, device=maps.device, dtype=maps.dtype)
+        attention = maps.flatten(start_dim=2).softmax(dim=-1)
+        grid = torch.stack((x.repeat(height), y.repeat_interleave(width)), dim=-1)
+        keypoints: Tensor = attention @ grid
+        return keypoints
+
+
+class ImageEncoder(nn.Module):
+    """Images (B, 3, H, W) -> (B, n_features)."""
+
+    def __init__(self, spec: VisionSpec) -> None:
+        super().__init__()
+        self._spec = spec
+        self.backbone = ResNet(spec.depth, spec.norm)
+        self.n_features = self.backbone.n_features
+        if spec.n_keypoints is not None:
+            self.pool = SpatialSoftmax(self.backbone.n_features, spec.n_keypoints)
+            self.n_features = 2 * spec.n_keypoints
+        if spec.feature_dim is not None:
+            self.out = nn.Linear(self.n_features, spec.feature_dim)
+            self.n_features = spec.feature_dim
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.backbone(self._prepare(images))
+        if self._spec.n_keypoints is None:
+            features = maps.mean(dim=(-2, -1))
+        else:
+            features = self.pool(maps).flatten(start_dim=1)
+        if self._spec.feature_dim is not None:
+            features = functional.relu(self.out(features))
+        pooled: Tensor = features
+        return pooled
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        spec = self._spec
+        if spec.resize is not None:
+            images = functional.interpolate(
+                images, size=list(spec.resize), mode="bilinear", antialias=True
+            )
+        if spec.crop is not None:
+            height, width = spec.crop
+            images = (random_crop if self.training else center_crop)(images, height, width)
+        if spec.imagenet_norm:
+            mean, std = images.new_tensor(_IMAGENET_MEAN), images.new_tensor(_IMAGENET_STD)
+            images = (images - mean[:, None, None]) / std[:, None, None]
+        return images
+
+
+def center_crop(images: Tensor, height: int, width: int) -> Tensor:
+    """The central window; an odd margin leaves the extra pixel where torchvision does."""
+    top = round((images.shape[-2] - height) / 2.0)
+    left = round((images.shape[-1] - width) / 2.0)
+    return images[..., top : top + height, left : left + width]
+
+
+def random_crop(images: Tensor, height: int, width: int) -> Tensor:
+    """A window at its own uniformly random place for every image of (B, C, H, W)."""
+    batch, _, full_height, full_width = images.shape
+    tops = torch.randint(full_height - height + 1, (batch, 1), device=images.device)
+    lefts = torch.randint(full_width - width + 1, (batch, 1), device=images.device)
+    rows = tops + torch.arange(height, device=images.device)
+    columns = lefts + torch.arange(width, device=images.device)
+    index = torch.arange(batch, device=images.device)[:, None, None]
+    return images[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class ObservationEncoder(nn.Module):
+    """Key -> (B, To, ...) tensors to (B, To, n_features), in the spec's order of keys."""
+
+    def __init__(self, spec: ObservationSpec) -> None:
+        super().__init__()
+        self._spec = spec
+        self.image_encoders = nn.ModuleDict()
+        if spec.vision is not None:
+            # Module names cannot hold dots; keys are found by their position instead.
+            n_encoders = 1 if spec.vision.is_shared else len(spec.image_keys)
+            self.image_encoders.update(
+                {str(i): ImageEncoder(spec.vision) for i in range(n_encoders)}
+            )
+        self.n_features = sum(self._width(shape) for shape in spec.shapes.values())
+        layers: list[nn.Module] = []
+        for width in spec.mlp:
+            layers += [nn.Linear(self.n_features, width), nn.ReLU()]
+            self.n_features = width
+        self.mlp = nn.Sequential(*layers)
+
+    def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
+        features = [self._encode(key, observations[key]) for key in self._spec.shapes]
+        out: Tensor = self.mlp(torch.cat(features, dim=-1))
+        return out
+
+    def _encode(self, key: str, values: Tensor) -> Tensor:
+        if key not in self._spec.image_keys:
+            return values
+        features: Tensor = self._encoder_of(key)(values.flatten(end_dim=1))
+        return features.view(*values.shape[:2], -1)
+
+    def _encoder_of(self, key: str) -> nn.Module:
+        return self.image_encoders[str(encoder_index(self._spec, key))]
+
+    def _width(self, shape: object) -> int:
+        assert isinstance(shape, (list, tuple))
+        if len(shape) == 1:
+            return int(shape[0])
+        encoder = self.image_encoders["0"]
+        assert isinstance(encoder, ImageEncoder)
+        return encoder.n_features
+
+
+def encoder_index(spec: ObservationSpec, key: str) -> int:
+    """Which of the image encoders sees `key`."""
+    assert spec.vision is not None
+    return 0 if spec.vision.is_shared else spec.image_keys.index(key)

@@ -1,0 +1,241 @@
+"""What a Diffusion Policy is, in numbers: plain frozen data that travels with every checkpoint.
+
+Equal specs build equal networks. Values come from a YAML, from a checkpoint of ours (as JSON), or
+from the configuration inside a published checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from vla_bench.errors import ConfigError, unknown_name
+
+
+@dataclass(frozen=True)
+class UnetSpec:
+    """The CNN denoiser.
+
+    Attributes:
+        widths: Channels per level; the sequence length must divide by 2 ** (levels - 1).
+        kernel_size: Odd; 5 in every published model.
+        n_groups: Of the GroupNorms, except the output block's 8.
+        step_embedding_dim: 256 for low-dimensional, 128 for image, 256 for DROID checkpoints.
+        predicts_scale: Whether the condition scales as well as shifts (FiLM).
+        local_condition_dim: Width of a per-time-step condition; None for all published policies.
+    """
+
+    widths: Sequence[int]
+    kernel_size: int
+    n_groups: int
+    step_embedding_dim: int
+    predicts_scale: bool
+    local_condition_dim: int | None = None
+
+
+@dataclass(frozen=True)
+class TransformerSpec:
+    """The transformer denoiser.
+
+    Attributes:
+        n_layers, n_heads, width: Of the decoder; 8, 4, 256 in Push-T.
+        n_condition_layers: 0 encodes the condition by an MLP, else by a transformer encoder.
+        embedding_dropout, attention_dropout: 0.0 and 0.3 by default upstream, 0.01 in Push-T.
+    """
+
+    n_layers: int
+    n_heads: int
+    width: int
+    n_condition_layers: int
+    embedding_dropout: float
+    attention_dropout: float
+
+
+@dataclass(frozen=True)
+class VisionSpec:
+    """From one camera image to one feature vector.
+
+    Attributes:
+        depth: Of the ResNet, 18 or 50.
+        norm: ``group`` (16 channels each) or ``batch``. diffusion_policy's MultiImageObsEncoder
+            keeps BatchNorm, whatever its config says, where all cameras share one network.
+        resize: (height, width) to which the network itself resizes first, bilinear; None: not.
+        crop: (height, width): random in training, central in evaluation; None: not.
+        n_keypoints: Of the spatial softmax; None pools by the global average instead.
+        feature_dim: Width of a Linear + ReLU after the spatial softmax; None without.
+        is_shared: One network for all cameras, or one per camera.
+        imagenet_norm: Whether ImageNet's mean and std are applied after the crop.
+    """
+
+    depth: int
+    norm: str
+    resize: Sequence[int] | None
+    crop: Sequence[int] | None
+    n_keypoints: int | None
+    feature_dim: int | None
+    is_shared: bool
+    imagenet_norm: bool
+
+
+@dataclass(frozen=True)
+class LanguageSpec:
+    """From an instruction to one vector; frozen, never trained here.
+
+    Attributes:
+        encoder: ``hashed`` (built in, no weights) or a transformers model: hub name or folder.
+        pooling: ``sum``, ``mean`` or ``first`` over the tokens; ``none`` for ``hashed``.
+        dim: Width of the vector; 768 for distilbert-base-uncased.
+    """
+
+    encoder: str
+    pooling: str
+    dim: int
+
+
+@dataclass(frozen=True)
+class ObservationSpec:
+    """From one time step's observation to one feature vector.
+
+    Attributes:
+        shapes: Key -> (channels, height, width) of an image or (dim,) of a vector, in the order
+            in which their features are concatenated. The key ``language`` is the instruction's
+            vector.
+        vision: How images are encoded; None where there are none.
+        language: How the instruction is encoded; None where ``shapes`` has no ``language``.
+        mlp: Widths of ReLU layers applied to the concatenation; empty for none.
+    """
+
+    shapes: Mapping[str, Sequence[int]]
+    vision: VisionSpec | None
+    language: LanguageSpec | None
+    mlp: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if (self.language is None) != ("language" not in self.shapes):
+            raise ConfigError("shapes has a key 'language' exactly when language is given.")
+        if self.vision is None and self.image_keys:
+            raise ConfigError(f"Images {', '.join(self.image_keys)} need a vision spec.")
+
+    @property
+    def image_keys(self) -> tuple[str, ...]:
+        return tuple(key for key, shape in self.shapes.items() if len(shape) == 3)
+
+
+@dataclass(frozen=True)
+class Horizons:
+    """Time steps in and out.
+
+    Attributes:
+        n_obs_steps: Observations that condition a prediction (To).
+        n_prediction: Length of the predicted action sequence (T); its first row belongs to the
+            oldest of the observations.
+        n_action_steps: Rows that are executed (Ta).
+        first_action: Row at which execution starts: To - 1, the newest observation's own row, or
+            To under the published low-dimensional U-Nets' old convention.
+    """
+
+    n_obs_steps: int
+    n_prediction: int
+    n_action_steps: int
+    first_action: int
+
+    def __post_init__(self) -> None:
+        if self.first_action + self.n_action_steps > self.n_prediction:
+            raise ConfigError(
+                f"Rows {self.first_action} to {self.first_action + self.n_action_steps - 1} are to "
+                f"be executed, but only {self.n_prediction} are predicted: lower n_action_steps."
+            )
+
+    @property
+    def executed(self) -> slice:
+        return slice(self.first_action, self.first_action + self.n_action_steps)
+
+
+@dataclass(frozen=True)
+class DiffusionSpec:
+    """The diffusion process that a network was trained on.
+
+    Attributes:
+        n_train_steps: 100 in the published checkpoints.
+        beta_schedule: A name of diffusers'; ``squaredcos_cap_v2`` in the published checkpoints.
+        prediction: ``epsilon`` (the noise) or ``sample``.
+        n_noise_draws: Noises per example and step; 1, or 8 in droid_policy_learning.
+        masks_padding: Whether steps beyond an episode's end count nothing in the loss; its mean
+            is over all elements either way. False upstream.
+    """
+
+    n_train_steps: int
+    beta_schedule: str
+    prediction: str
+    n_noise_draws: int
+    masks_padding: bool
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that decides what a network computes; `action_dim` columns come out."""
+
+    observation: ObservationSpec
+    action_dim: int
+    horizons: Horizons
+    denoiser: UnetSpec | TransformerSpec
+    diffusion: DiffusionSpec
+
+
+_CLASSES = {
+    c.__name__: c
+    for c in (
+        UnetSpec,
+        TransformerSpec,
+        VisionSpec,
+        LanguageSpec,
+        ObservationSpec,
+        Horizons,
+        DiffusionSpec,
+        ModelSpec,
+    )
+}
+
+
+def to_plain(value: Any) -> Any:
+    """A spec as JSON types: dicts that name their class under ``type``, lists, scalars."""
+    if is_dataclass(value):
+        plain = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+        return {"type": type(value).__name__, **plain}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(value: Any) -> Any:
+    """Inverse of `to_plain`. Raises ConfigError for a class that is no spec."""
+    if isinstance(value, Mapping):
+        plain = {key: from_plain(item) for key, item in value.items() if key != "type"}
+        if "type" not in value:
+            return plain
+        if value["type"] not in _CLASSES:
+            raise unknown_name("spec", str(value["type"]), _CLASSES)
+        return _CLASSES[value["type"]](**plain)
+    return value
+
+
+def differences(asked: ModelSpec, found: ModelSpec) -> list[str]:
+    """One line per differing field, ``path: asked | found``; empty when equal."""
+    left, right = _leaves(to_plain(asked)), _leaves(to_plain(found))
+    return [
+        f"{path}: {left.get(path, '(absent)')} | {right.get(path, '(absent)')}"
+        for path in dict.fromkeys((*left, *right))
+        if left.get(path, "(absent)") != right.get(path, "(absent)")
+    ]
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _leaves(item, f"{path}.{key}" if path else key)
+    return found
