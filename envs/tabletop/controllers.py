@@ -5,7 +5,7 @@ A controller is asked once per control step; the physics then runs with constant
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,21 @@ from vla_bench.envs.tabletop.geometry import rotation_from_vector
 from vla_bench.envs.tabletop.ik import InverseKinematics
 from vla_bench.envs.tabletop.robots.robot import Robot
 from vla_bench.protocols import FloatArray
+
+
+class Controller(Protocol):
+    """One control law. `position` (3,) m and `rotation` (3, 3): its present target, base frame."""
+
+    position: FloatArray
+    rotation: FloatArray
+
+    def reset(self, data: Any) -> None:
+        """Take the present pose as the target, the gripper open."""
+        ...
+
+    def command(self, data: Any, action: FloatArray) -> None:
+        """Set `data.ctrl`, the drive targets, from an action (7,)."""
+        ...
 
 
 class TargetPoseController:

@@ -113,15 +113,25 @@ def check_rendering() -> str:
     """The name of what draws, e.g. ``llvmpipe``. Raises MissingDependencyError when nothing can."""
     _gl_context().make_current()
     gl = importlib.import_module("OpenGL.GL")  # not earlier: it picks its platform on import
-    return str(gl.glGetString(gl.GL_RENDERER).decode())
+    name = gl.glGetString(gl.GL_RENDERER)
+    if name is None:
+        reason = f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')} found no display"
+        raise MissingDependencyError(NO_RENDERING.format(reason=reason))
+    return str(name.decode())
 
 
 @functools.cache
 def _gl_context() -> Any:
-    """This process's context. PyOpenGL reports an absent driver in four different ways."""
+    """This process's context: EGL unless MUJOCO_GL or a display says otherwise.
+
+    Asks for EGL itself: `mujoco.GLContext` is GLFW when mujoco was imported with MUJOCO_GL unset.
+    An absent driver shows as any of four exceptions.
+    """
+    # One thread draws a small image for less CPU time than many; run more processes instead.
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    backend = os.environ.get("MUJOCO_GL") or ("" if os.environ.get("DISPLAY") else "egl")
     try:
-        if os.environ.get("MUJOCO_GL", "").lower() == "egl":
-            # mujoco.GLContext is what was asked for when mujoco was first imported, maybe not this
+        if backend.lower() == "egl":
             return importlib.import_module("mujoco.egl").GLContext(*MAX_IMAGE_SIZE)
         return mujoco.GLContext(*MAX_IMAGE_SIZE)
     except (ImportError, AttributeError, RuntimeError, OSError) as error:

@@ -18,7 +18,7 @@ from vla_bench.envs.tabletop.tasks.registry import named_task
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
-from vla_bench.errors import ConfigError, EnvError
+from vla_bench.errors import ConfigError, EnvError, unknown_name
 from vla_bench.protocols import FloatArray, Observation, Step
 
 NAME = "widowx_simpler_tabletop-v0"
@@ -76,7 +76,9 @@ class TabletopEnv:
         """Settle the objects of `spec`; raises ConfigError for a task or variation not planned."""
         if spec.variation != "none":
             raise ConfigError(f"{NAME} has no variations: expected 'none', got {spec.variation!r}.")
-        task = self._tasks.get(spec.task) or named_task(spec.task)
+        if spec.task not in self._tasks:
+            raise unknown_name("task", spec.task, self._tasks)
+        task = self._tasks[spec.task]
         if not 0 <= spec.index < len(task.layouts):
             raise ConfigError(
                 f"{spec.task} has initial states 0 to {len(task.layouts) - 1}, got {spec.index}."

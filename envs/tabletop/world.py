@@ -12,7 +12,6 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from vla_bench.envs.tabletop.controllers import TargetPoseController
 from vla_bench.envs.tabletop.geometry import Pose, matrix, multiply, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
 from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
@@ -35,7 +34,7 @@ class World:
         self.robot = scene.mount.robot
         self.model = _compile(scene, objects, look)
         self.data = mujoco.MjData(self.model)
-        self.controller = TargetPoseController(self.model, self.robot)
+        self.controller = scene.mount.controller(self.model, self.robot)
         self._substeps = round(1.0 / (self.robot.control_hz * TIMESTEP))
         self._renderer: Renderer | None = None
         self._base = np.array(scene.mount.base.position)

@@ -13,6 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from vla_bench.envs.tabletop.controllers import Controller
 from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid, add_paint
 from vla_bench.envs.tabletop.robots.robot import COLLISION_GROUP, KINDS, VISIBLE_GROUP, Robot
@@ -25,11 +26,12 @@ SURFACE_FRICTION = [0.75, 0.02, 0.0005]
 
 @dataclass(frozen=True)
 class Mount:
-    """Where the robot's base stands, and its joints at the episode's start, arm then fingers."""
+    """Where the robot's base stands, its joints at the start (arm, then fingers), its law."""
 
     robot: Robot
     base: Pose
     home: Vector
+    controller: Callable[[Any, Robot], Controller]
 
 
 @dataclass(frozen=True)

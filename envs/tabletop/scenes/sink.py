@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vla_bench.envs.tabletop.controllers import TargetPoseController
 from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import wood
@@ -136,7 +137,7 @@ def _rod(
 
 SINK_SCENE = Scene(
     name="sink",
-    mount=Mount(WIDOWX, Pose((0.127, 0.06, 0.85), FACING_AWAY), HOME),
+    mount=Mount(WIDOWX, Pose((0.127, 0.06, 0.85), FACING_AWAY), HOME, TargetPoseController),
     cameras=(CAMERA,),
     lights=(Light((-0.10, 0.08, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
     ambient=0.45,

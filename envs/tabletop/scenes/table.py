@@ -7,6 +7,7 @@ casts shadows, which SIMPLER's do not.
 
 from __future__ import annotations
 
+from vla_bench.envs.tabletop.controllers import TargetPoseController
 from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import wood
@@ -39,7 +40,7 @@ def _build(furniture: Furniture) -> None:
 
 TABLE = Scene(
     name="table",
-    mount=Mount(WIDOWX, Pose((0.147, 0.028, 0.870), FACING_AWAY), HOME),
+    mount=Mount(WIDOWX, Pose((0.147, 0.028, 0.870), FACING_AWAY), HOME, TargetPoseController),
     cameras=(CAMERA,),
     lights=(
         Light((-0.12, -0.10, -1.0), 0.50, shadow=True),

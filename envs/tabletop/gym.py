@@ -1,0 +1,131 @@
+"""The suite's tasks as ordinary Gymnasium environments: ``vla_bench/WidowXCarrotOnPlate-v0``.
+
+Importing this module registers them; Gymnasium 1 no longer reads entry points. Either import it
+before ``gymnasium.make``, or name it in the id:
+``gymnasium.make("vla_bench.envs.tabletop.gym:vla_bench/WidowXCarrotOnPlate-v0")``.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.envs.tabletop.suite import TabletopEnv
+from vla_bench.envs.tabletop.tasks.registry import named_task
+from vla_bench.episode import EpisodeSpec
+from vla_bench.protocols import FloatArray, Image, Observation, Step
+
+CONTROL_HZ = 5
+PROPRIO = {"tcp_pose": (7, 2.0), "gripper_open": (1, 2.0), "joint_positions": (6, 4.0)}
+"""Name -> size and generous bound; units are on the suite's card."""
+IDS = {
+    "vla_bench/WidowXSpoonOnTowel-v0": "spoon_on_towel",
+    "vla_bench/WidowXCarrotOnPlate-v0": "carrot_on_plate",
+    "vla_bench/WidowXStackCube-v0": "stack_cube",
+    "vla_bench/WidowXEggplantInBasket-v0": "eggplant_in_basket",
+}
+
+
+def register_envs() -> None:
+    """Make the ids of `IDS` known to Gymnasium; harmless when they already are."""
+    for name, task in IDS.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(name, f"{__name__}:TabletopGymEnv", kwargs={"task": task})
+
+
+class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
+    """One task. The policy's view is the observation; what judges it is in `info`.
+
+    Observation: ``images`` (camera -> (height, width, 3) uint8), ``proprio`` (as on the suite's
+    card), ``instruction`` (str). Action (7,): `vla_bench.actions.DELTA_TCP_POSE`. Reward: the gain
+    in score at this step, so that the return is the score. Info: ``success``, ``score``,
+    ``events`` (sorted), ``instruction``, ``episode``. ``reset(options={"episode": 7})`` asks for
+    SIMPLER's initial state 7; otherwise one of the 24 is drawn from the seed.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012
+
+    def __init__(
+        self,
+        task: str,
+        image_size: Sequence[int] = (224, 224),
+        look: str = "default",
+        render_mode: str | None = None,
+    ) -> None:
+        self._n_episodes = len(named_task(task).layouts)
+        self._env = TabletopEnv([task], self._n_episodes, [0], image_size, look)
+        self._task, self.render_mode = task, render_mode
+        self._episode, self._score = 0, 0.0
+        low, high = DELTA_TCP_POSE.low, DELTA_TCP_POSE.high
+        self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
+        self.observation_space = _observation_space(self._env.cameras, image_size)
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        super().reset(seed=seed)
+        drawn = int(self.np_random.integers(self._n_episodes))
+        self._episode, self._score = int((options or {}).get("episode", drawn)), 0.0
+        name = f"{self._task}-{self._episode:02d}"
+        self._env.reset(EpisodeSpec(name, self._task, self._episode, seed or 0))
+        observation = self._env.observe(self._env.cameras, privileged=False)
+        started = Step(False, False, success=False, score=0.0)
+        return _as_dict(observation), self._info(started, observation.instruction)
+
+    def step(self, action: FloatArray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        step = self._env.step(np.asarray(action, float))
+        observation = self._env.observe(self._env.cameras, privileged=False)
+        gain, self._score = step.score - self._score, step.score
+        info = self._info(step, observation.instruction)
+        return _as_dict(observation), gain, step.terminated, step.truncated, info
+
+    def render(self) -> Image | None:
+        if self.render_mode != "rgb_array":
+            return None
+        camera = self._env.cameras[0]
+        return self._env.observe([camera], privileged=False).images[camera]
+
+    def close(self) -> None:
+        self._env.close()
+
+    def _info(self, step: Step, instruction: str) -> dict[str, Any]:
+        return {
+            "success": step.success,
+            "score": step.score,
+            "events": sorted(step.events),
+            "instruction": instruction,
+            "episode": self._episode,
+        }
+
+
+def _observation_space(cameras: Sequence[str], image_size: Sequence[int]) -> gymnasium.spaces.Dict:
+    width, height = image_size
+    image = gymnasium.spaces.Box(0, 255, (height, width, 3), np.uint8)
+    proprio: dict[str, gymnasium.Space[Any]] = {
+        name: gymnasium.spaces.Box(-limit, limit, (size,), np.float64)
+        for name, (size, limit) in PROPRIO.items()
+    }
+    text = gymnasium.spaces.Text(max_length=100, charset=string.ascii_letters + " ")
+    return gymnasium.spaces.Dict(
+        {
+            "images": gymnasium.spaces.Dict(dict.fromkeys(cameras, image)),
+            "proprio": gymnasium.spaces.Dict(proprio),
+            "instruction": text,
+        }
+    )
+
+
+def _as_dict(observation: Observation) -> dict[str, Any]:
+    return {
+        "images": dict(observation.images),
+        "proprio": dict(observation.proprio),
+        "instruction": observation.instruction,
+    }
+
+
+register_envs()
