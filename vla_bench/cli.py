@@ -52,8 +52,8 @@ def _eval_job(config: dict[str, Any]) -> None:
 
     console = Console()
     finished = run(Settings(**config), console)
-    console.print(success_text([finished.folder]), highlight=False, soft_wrap=True)
-    console.print(f"Report: vla-bench report {finished.folder}", highlight=False, soft_wrap=True)
+    console.print(success_text([finished.folder]), **_PLAIN)
+    console.print(f"Report: vla-bench report {finished.folder}", **_PLAIN)
 
 
 def _report(arguments: list[str]) -> None:
@@ -74,8 +74,8 @@ def _report_job(config: dict[str, Any]) -> None:
     alone = folders[0] / "report" if len(folders) == 1 else Path("results/report")
     report = write(folders, Path(config["output"]) if config["output"] else alone)
     console = Console()
-    console.print(report.table, highlight=False, soft_wrap=True)
-    console.print(f"Report: {report.html}", highlight=False, soft_wrap=True)
+    console.print(report.table, **_PLAIN)
+    console.print(f"Report: {report.html}", **_PLAIN)
 
 
 def _list(arguments: list[str]) -> None:
@@ -91,6 +91,8 @@ def _doctor(arguments: list[str]) -> None:
         raise unknown_name("argument", arguments[0], [])
     sys.exit(examine())
 
+
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 
 _VERBS: dict[str, Callable[[list[str]], None]] = {
     "eval": _eval,

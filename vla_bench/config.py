@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,14 @@ from vla_bench.errors import ConfigError, unknown_name
 
 MODULE = "vla_bench.conf"
 GROUPS = ("policy", "env")
+
+
+def file_name(text: str) -> str:
+    """`text` as one file name that no shell expands; the resolver ``${file_name:…}`` of YAMLs."""
+    return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text).strip("-")
+
+
+OmegaConf.register_new_resolver("file_name", file_name, replace=True)
 
 
 def check_overrides(config_name: str, arguments: Sequence[str], config_dir: str | None) -> None:

@@ -83,6 +83,6 @@ def _with_lines(
         tally.add(record)
         now = time.perf_counter()
         if now - printed_at >= _LOG_EVERY_SECONDS or tally.n_done == tally.n_episodes:
-            console.print(tally.line(), highlight=False, soft_wrap=True)
+            console.print(tally.line(), highlight=False, markup=False, soft_wrap=True)
             printed_at = now
         yield record

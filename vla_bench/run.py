@@ -56,7 +56,8 @@ def run(settings: Settings, console: Console) -> store.Run:
         pending = writer.run.pending
         title = f"{policy.name} on {env.name}"
         n_done = len(env.episodes) - len(pending)
-        console.print(f"{title}: {len(pending)} episodes to run, {n_done} done, {folder}")
+        text = f"{title}: {len(pending)} episodes to run, {n_done} done, {folder}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         records = evaluate(policy, settings.lane, n_lanes, pending)
         for record in _until_too_many_errors(
             watch(records, title, len(pending), console), settings
