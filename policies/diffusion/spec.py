@@ -121,6 +121,12 @@ class ObservationSpec:
     def image_keys(self) -> tuple[str, ...]:
         return tuple(key for key, shape in self.shapes.items() if len(shape) == 3)
 
+    @property
+    def vector_keys(self) -> tuple[str, ...]:
+        """Without ``language``."""
+        others = (*self.image_keys, "language")
+        return tuple(key for key in self.shapes if key not in others)
+
 
 @dataclass(frozen=True)
 class Horizons:

@@ -1,0 +1,117 @@
+"""From a network's rows to an env's action spec; a config chooses one of these and says so.
+
+Poses are of the tool centre point in the robot's base frame; rotations turn about base axes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from vla_bench.actions import DELTA_TCP_POSE, ActionSpec, named_spec
+from vla_bench.errors import ConfigError, PolicyError, unknown_name
+from vla_bench.protocols import FloatArray, Request
+
+_LAYOUTS = ("rows", "columns")
+_REFERENCES = ("measured", "commanded")
+
+
+class ActionConverter(Protocol):
+    """Says what the network's columns are.
+
+    Attributes:
+        action_spec: What `convert` returns.
+        n_columns: How many columns the network predicts.
+    """
+
+    action_spec: ActionSpec
+    n_columns: int
+
+    def convert(self, rows: FloatArray, request: Request) -> FloatArray:
+        """Rows (h, n_columns) in the network's units -> chunk (h, action_spec.dim)."""
+        ...
+
+
+class AsTrained:
+    """The network's columns are the action spec's own, in its units."""
+
+    def __init__(self, action_spec: str) -> None:
+        """`action_spec` is a name in `vla_bench.actions.NAMED_SPECS`."""
+        self.action_spec = named_spec(action_spec)
+        self.n_columns = self.action_spec.dim
+
+    def convert(self, rows: FloatArray, request: Request) -> FloatArray:  # noqa: ARG002 - Protocol
+        return rows
+
+
+class AbsolutePose:
+    """Absolute tool poses, as Diffusion Policy and DROID predict them, to changes of pose.
+
+    Columns: x y z (m), the 6-D rotation of Zhou et al. 2019 (two rows or columns of the matrix),
+    and the gripper.
+    """
+
+    action_spec = DELTA_TCP_POSE
+    n_columns = 10
+
+    def __init__(
+        self, rotation_6d: str, gripper_closed: float, gripper_open: float, deltas_from: str
+    ) -> None:
+        """The gripper column's values when closed and when open, and two conventions.
+
+        `rotation_6d` is ``rows`` (pytorch3d, as in the published code) or ``columns``.
+        `deltas_from` is the pose that a chunk's first change starts from: ``measured``, the
+        observed ``tcp_pose``; or ``commanded``, the last pose that was asked for, for envs whose
+        controller accumulates changes on its target.
+        """
+        if rotation_6d not in _LAYOUTS:
+            raise unknown_name("layout of rotation_6d", rotation_6d, _LAYOUTS)
+        if deltas_from not in _REFERENCES:
+            raise unknown_name("reference of deltas_from", deltas_from, _REFERENCES)
+        if gripper_closed == gripper_open:
+            raise ConfigError(f"gripper_closed and gripper_open are both {gripper_open}.")
+        self._layout, self._reference = rotation_6d, deltas_from
+        self._closed, self._opened = gripper_closed, gripper_open
+
+    def convert(self, rows: FloatArray, request: Request) -> FloatArray:
+        position, rotation = self._start(request)
+        targets = rotation_from_6d(rows[:, 3:9], self._layout)
+        positions = np.concatenate((position[None], rows[:, :3]))
+        rotations = Rotation.concatenate((rotation, targets))
+        turns = (rotations[1:] * rotations[:-1].inv()).as_rotvec()
+        opened = (rows[:, 9:] - self._closed) / (self._opened - self._closed)
+        request.memory["commanded_pose"] = (rows[-1, :3], targets[-1])
+        return np.concatenate((np.diff(positions, axis=0), turns, np.clip(opened, 0, 1)), axis=1)
+
+    def _start(self, request: Request) -> tuple[FloatArray, Rotation]:
+        if self._reference == "commanded" and "commanded_pose" in request.memory:
+            commanded: tuple[FloatArray, Rotation] = request.memory["commanded_pose"]
+            return commanded
+        proprio = request.observations[-1].proprio
+        if "tcp_pose" not in proprio:
+            raise PolicyError(
+                "Absolute poses need the proprio 'tcp_pose' (x y z m, quaternion w x y z); this "
+                f"env offers: {', '.join(sorted(proprio)) or 'nothing'}."
+            )
+        pose = proprio["tcp_pose"]
+        return pose[:3], Rotation.from_quat(pose[3:], scalar_first=True)
+
+
+def rotation_from_6d(six: FloatArray, layout: str) -> Rotation:
+    """(n, 6), two rows or columns of each matrix, made orthonormal -> n rotations."""
+    first, second = six[:, :3], six[:, 3:]
+    first = first / np.linalg.norm(first, axis=1, keepdims=True)
+    second = second - np.sum(first * second, axis=1, keepdims=True) * first
+    second = second / np.linalg.norm(second, axis=1, keepdims=True)
+    axis = 1 if layout == "rows" else 2
+    return Rotation.from_matrix(np.stack((first, second, np.cross(first, second)), axis=axis))
+
+
+def rotation_to_6d(rotations: Rotation, layout: str) -> FloatArray:
+    """Inverse of `rotation_from_6d`: (n, 6)."""
+    matrices: Any = rotations.as_matrix()
+    two = matrices[:, :2, :] if layout == "rows" else matrices[:, :, :2].swapaxes(1, 2)
+    six: FloatArray = two.reshape(len(matrices), 6)
+    return six
