@@ -2,40 +2,47 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 export MUJOCO_GL ?= egl
 
 .PHONY: bench test test-slow lint types wheel clean
 
-bench: $(STAMP)
+bench: $(RUN)
 	$(BIN)/vla-bench doctor
 	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,uniform_random env=widowx_simpler_tabletop 'output=results/bench/$${hydra:runtime.choices.policy}'
 	$(BIN)/vla-bench report results/bench/*
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest
 
-test-slow: $(STAMP)
+test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # mypy does not follow pyproject's package-dir, so it is shown a tree of links that does.
-types: $(STAMP)
+types: $(DEV)
 	rm -rf build/types && mkdir -p build/types/vla_bench
 	ln -s $(CURDIR)/vla_bench/* $(CURDIR)/policies $(CURDIR)/envs $(CURDIR)/conf build/types/vla_bench/
 	MYPYPATH=build/types $(BIN)/mypy -p vla_bench
 	MYPYPATH=build/types $(BIN)/mypy tests benchmarks
 
-wheel: $(STAMP)
+wheel: $(DEV)
 	$(BIN)/python -m build --wheel
 
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+
+$(RUN): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) .
+	touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[dev]'
 	touch $@
 
 clean:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,3 +140,42 @@ def test_the_composed_configuration_can_be_shown(plugin: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "_target_: toys.Walker" in done.stdout
+
+
+def test_an_experiment_chooses_policy_and_env(tmp_path: Path) -> None:
+    shown = vla_bench("eval", "--cfg", "job", "+experiment=widowx_scripted", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "vla_bench.policies.scripted.Scripted" in shown.stdout
+    wrong = vla_bench("eval", "+experiment=widowx_scriptd", cwd=tmp_path)
+    assert "Unknown experiment 'widowx_scriptd'. Did you mean 'widowx_scripted'?" in wrong.stderr
+
+
+def test_the_doctor_finds_this_machine_fit_and_says_what_it_saw(tmp_path: Path) -> None:
+    done = vla_bench("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    for what in (
+        "Python: ",
+        "mujoco: ",
+        "MuJoCo rendering: ",
+        "H.264 videos: ",
+        "free disk here: ",
+    ):
+        assert f"ok   {what}" in done.stdout
+    assert "All that a run needs is here." in done.stdout
+
+
+def test_the_doctor_names_the_fix_for_a_missing_gl_library(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vla_bench.cli", "doctor"]
+    environment = {
+        **os.environ,
+        "MUJOCO_GL": "egl",
+        "PYOPENGL_PLATFORM": "egl",
+        "EGL_PLATFORM": "none",
+    }
+    environment["__EGL_VENDOR_LIBRARY_DIRS"] = str(tmp_path)  # no vendor: as without a driver
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout
+    assert "FIX  MuJoCo rendering: " in done.stdout
+    assert "apt-get install" in done.stdout

@@ -18,6 +18,7 @@ from vla_bench.errors import ConfigError, unknown_name
 
 MODULE = "vla_bench.conf"
 GROUPS = ("policy", "env")
+EXPERIMENT = "experiment"  # optional; chooses the other groups, as in +experiment=widowx_scripted
 
 
 def file_name(text: str) -> str:
@@ -35,7 +36,7 @@ def check_overrides(config_name: str, arguments: Sequence[str], config_dir: str 
     """
     overrides = _parse(arguments)
     with initialize_config_module(MODULE, version_base="1.3"):
-        groups = groups_of(config_name)
+        groups = (*groups_of(config_name), EXPERIMENT)
         for group in groups:
             _check_choice(group, overrides, config_dir)
         choices = [str(o.input_line) for o in overrides if o.key_or_group in groups]
@@ -87,7 +88,9 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
 def _check_choice(group: str, overrides: Sequence[Override], config_dir: str | None) -> None:
     valid = options(group, config_dir)
     lines = [str(o.input_line) for o in overrides if o.key_or_group == group]
-    if not lines:
+    if not lines and not any(o.key_or_group == EXPERIMENT for o in overrides):
+        if group == EXPERIMENT:
+            return
         raise ConfigError(f"Choose a {group}: {group}=<name>. Valid: {', '.join(valid)}.")
     for line in lines:
         for name in _values(line):

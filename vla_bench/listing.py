@@ -40,7 +40,6 @@ def _described(folder: Traversable) -> Iterator[tuple[str, str]]:
         return
     for entry in folder.iterdir():
         if entry.name.endswith(".yaml"):
-            first = entry.read_text().partition("\n")[0]
-            if first == "# @package _global_":
-                first = entry.read_text().split("\n")[1]
+            lines = entry.read_text().splitlines()
+            first = next(line for line in lines if line != "# @package _global_")
             yield entry.name.removesuffix(".yaml"), first.removeprefix("#").strip()

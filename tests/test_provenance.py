@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from vla_bench import provenance
+
+
+def test_a_session_says_when_how_with_what_and_where() -> None:
+    session = provenance.session()
+    json.dumps(session, allow_nan=False)
+    assert {"started_at", "command", "version", "commit", "dirty", "packages", "machine"} == set(
+        session
+    )
+    assert session["packages"]["numpy"] == __import__("numpy").__version__
+    assert session["machine"]["n_cores"] == provenance.n_cores() >= 1
+    assert session["machine"]["memory_gib"] > 0.1
+
+
+def test_the_commit_is_the_repositorys(root: Path) -> None:
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert provenance.commit()["commit"] == head.stdout.strip()
+
+
+def test_the_command_is_what_was_typed() -> None:
+    assert (
+        provenance.command(["/x/bin/vla-bench", "eval", "policy=scripted"])
+        == "vla-bench eval policy=scripted"
+    )
+    assert provenance.packages()["python"] == ".".join(map(str, sys.version_info[:3]))
