@@ -56,11 +56,9 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def open_page(browser: Browser, html: Path, width: int, scheme: str = "light") -> Page:
     """The page as a person without a network sees it; fails when the console has errors."""
-    dark = "dark" if scheme == "dark" else "light"
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=dark, offline=True
-    )
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))

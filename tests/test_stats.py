@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from vla_bench import stats
 from vla_bench.stats import Interval, PairedCounts
@@ -68,20 +69,20 @@ def test_difference_reproduces_newcombes_table_of_unpaired_examples(
 def test_paired_difference_reproduces_published_examples(
     counts: PairedCounts, low: float, high: float
 ) -> None:
-    assert limits(stats.paired_difference(counts)) == pytest.approx((low, high), abs=5e-5)
+    assert limits(stats.paired_difference([counts])) == pytest.approx((low, high), abs=5e-5)
 
 
 @given(TABLES)
 def test_paired_difference_turns_around_with_its_arguments(counts: PairedCounts) -> None:
     turned = PairedCounts(counts.both, counts.only_second, counts.only_first, counts.neither)
-    there, back = stats.paired_difference(counts), stats.paired_difference(turned)
+    there, back = stats.paired_difference([counts]), stats.paired_difference([turned])
     assert limits(there) == pytest.approx((-back.high, -back.low))
     assert -1 - 1e-12 <= there.low <= there.estimate <= there.high <= 1 + 1e-12
 
 
 def test_paired_difference_is_narrower_than_unpaired_when_outcomes_agree() -> None:
     counts = PairedCounts(40, 10, 2, 48)
-    paired = stats.paired_difference(counts)
+    paired = stats.paired_difference([counts])
     unpaired = stats.difference(stats.wilson(50, 100), stats.wilson(42, 100))
     assert paired.high - paired.low < 0.75 * (unpaired.high - unpaired.low)
     assert paired.estimate == pytest.approx(unpaired.estimate)
@@ -93,44 +94,89 @@ def test_paired_counts_follow_the_order_of_the_arguments() -> None:
 
 
 @given(COUNTS)
-def test_mean_of_one_rate_is_that_rate(counts: tuple[int, int]) -> None:
-    rate = stats.wilson(*counts)
-    mean = stats.mean([rate])
-    assert (mean.estimate, *limits(mean)) == pytest.approx((rate.estimate, *limits(rate)))
+def test_wilson_agrees_with_scipy(counts: tuple[int, int]) -> None:
+    expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert limits(stats.wilson(*counts)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_mean_weighs_tasks_equally_and_adds_their_half_widths_in_squares() -> None:
-    mean = stats.mean([Interval(0.2, 0.1, 0.5), Interval(0.8, 0.4, 0.9)])
-    assert mean.estimate == pytest.approx(0.5)
-    assert mean.low == pytest.approx(0.5 - math.hypot(0.1, 0.4) / 2)
-    assert mean.high == pytest.approx(0.5 + math.hypot(0.3, 0.1) / 2)
+@given(COUNTS)
+def test_the_suite_mean_of_one_task_is_its_wilson_interval(counts: tuple[int, int]) -> None:
+    rate, suite = stats.wilson(*counts), stats.suite_mean([counts])
+    assert (suite.estimate, *limits(suite)) == pytest.approx((rate.estimate, *limits(rate)))
+
+
+@given(COUNTS, st.integers(2, 6))
+def test_equal_tasks_together_are_one_task_with_all_their_episodes(
+    counts: tuple[int, int], n_tasks: int
+) -> None:
+    k, n = counts
+    suite, together = stats.suite_mean([counts] * n_tasks), stats.wilson(k * n_tasks, n * n_tasks)
+    assert limits(suite) == pytest.approx(limits(together))
+
+
+def test_the_suite_mean_weighs_tasks_equally() -> None:
+    assert stats.suite_mean([(4, 4), (0, 100)]).estimate == pytest.approx(0.5)
+
+
+def test_different_tasks_make_the_mean_more_certain_than_equal_ones() -> None:
+    different, equal = stats.suite_mean([(2, 24), (22, 24)]), stats.suite_mean([(12, 24)] * 2)
+    assert different.high - different.low < 0.8 * (equal.high - equal.low)
 
 
 @given(st.lists(COUNTS, min_size=1, max_size=6))
-def test_mean_stays_between_zero_and_one(tasks: list[tuple[int, int]]) -> None:
-    mean = stats.mean([stats.wilson(*task) for task in tasks])
-    assert -1e-12 <= mean.low <= mean.estimate <= mean.high <= 1 + 1e-12
+def test_the_suite_mean_stays_between_zero_and_one(tasks: list[tuple[int, int]]) -> None:
+    mean = stats.suite_mean(tasks)
+    assert 0 <= mean.low <= mean.estimate + 1e-12
+    assert mean.estimate - 1e-12 <= mean.high <= 1
+
+
+@given(TABLES, st.integers(2, 4))
+def test_the_paired_difference_over_tasks_is_that_of_the_suite_means(
+    counts: PairedCounts, n_tasks: int
+) -> None:
+    other = PairedCounts(3, 1, 2, 4)
+    gap = stats.paired_difference([counts] * n_tasks + [other])
+    of_first = [(counts.both + counts.only_first, counts.n)] * n_tasks + [(4, 10)]
+    of_second = [(counts.both + counts.only_second, counts.n)] * n_tasks + [(5, 10)]
+    means = stats.suite_mean(of_first).estimate - stats.suite_mean(of_second).estimate
+    assert gap.estimate == pytest.approx(means)
 
 
 def coverage(of: NDArray[np.float64], truth: float) -> float:
     return float(((of[:, 0] <= truth) & (truth <= of[:, 1])).mean())
 
 
-def test_suite_mean_covers_the_truth_in_95_of_100_suites() -> None:
-    rng = np.random.default_rng(0)
-    rates = np.array([0.1, 0.4, 0.7, 0.95])
-    one = {k: stats.wilson(k, 24) for k in range(25)}
-    suites = rng.binomial(24, rates, size=(3000, 4))
-    found = np.array([limits(stats.mean([one[int(k)] for k in suite])) for suite in suites])
-    assert 0.94 < coverage(found, rates.mean()) < 0.97
+RATES = {
+    "equal": [0.5] * 4,
+    "spread": [0.05, 0.35, 0.65, 0.95],
+    "nearly solved": [0.95] * 4,
+    "nearly hopeless": [0.02] * 4,
+}
 
 
-def test_paired_difference_covers_the_truth_in_95_of_100_experiments() -> None:
+@pytest.mark.parametrize("rates", RATES.values(), ids=RATES.keys())
+@pytest.mark.parametrize(("n_tasks", "n"), [(4, 10), (4, 24), (100, 1)])
+def test_the_suite_mean_covers_the_truth_in_95_of_100_suites(
+    rates: list[float], n_tasks: int, n: int
+) -> None:
     rng = np.random.default_rng(0)
-    cells = [0.3, 0.25, 0.1, 0.35]
-    drawn = rng.multinomial(50, cells, size=3000)
-    found = np.array([limits(stats.paired_difference(PairedCounts(*c))) for c in drawn.tolist()])
-    assert 0.94 < coverage(found, 0.15) < 0.97
+    truth = np.resize(rates, n_tasks)
+    suites = rng.binomial(n, truth, size=(2000, n_tasks)).tolist()
+    found = np.array([limits(stats.suite_mean([(k, n) for k in suite])) for suite in suites])
+    assert coverage(found, truth.mean()) > 0.93
+
+
+@pytest.mark.parametrize(("n_tasks", "n"), [(1, 50), (4, 24), (50, 2)])
+@pytest.mark.parametrize("cells", [(0.3, 0.25, 0.1, 0.35), (0.9, 0.04, 0.02, 0.04)])
+def test_the_paired_difference_covers_the_truth_in_95_of_100_experiments(
+    cells: tuple[float, ...], n_tasks: int, n: int
+) -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(n, cells, size=(1500, n_tasks)).tolist()
+    found = np.array(
+        [limits(stats.paired_difference([PairedCounts(*c) for c in tasks])) for tasks in drawn]
+    )
+    assert coverage(found, cells[1] - cells[2]) > 0.92
 
 
 def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements() -> None:

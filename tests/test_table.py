@@ -69,7 +69,7 @@ def test_no_rate_is_given_before_every_planned_episode_has_finished(
 def test_the_suite_mean_weighs_tasks_equally(tmp_path: Path) -> None:
     success = table.success_table(frame_of(tmp_path, ToyRun({"push": "SSSS", "lift": "ffffffff"})))
     row = the_row(success, task=table.SUITE_MEAN)
-    expected = stats.mean([stats.wilson(4, 4), stats.wilson(0, 8)])
+    expected = stats.suite_mean([(4, 4), (0, 8)])
     assert (row["rate"], row["low"], row["high"]) == (0.5, expected.low, expected.high)
     assert row["n_planned"] == 12
 
@@ -200,7 +200,7 @@ def test_a_pair_of_policies_is_compared_on_the_same_episodes(tmp_path: Path) -> 
     )
     row = the_row(compare(tmp_path, *runs))
     tasks = [stats.PairedCounts(2, 1, 0, 1), stats.PairedCounts(1, 1, 1, 1)]
-    expected = stats.mean([stats.paired_difference(counts) for counts in tasks])
+    expected = stats.paired_difference(tasks)
     assert (row["first"], row["second"], row["method"], row["n"]) == ("a", "b", "paired", 8)
     assert (row["only_first"], row["only_second"]) == (2, 1)
     assert (row["difference"], row["low"], row["high"]) == pytest.approx(

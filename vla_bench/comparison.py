@@ -25,7 +25,7 @@ _COLUMNS = (*SUITE, "first", "second", "method", "n", *_NUMBERS, "status")
 def comparison_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Every pair of policies in every suite: suite mean of `first` minus that of `second`.
 
-    ``paired``: the mean over tasks of `stats.paired_difference`, and McNemar's exact p over all
+    ``paired``: `stats.paired_difference`, and McNemar's exact p over all
     episodes, Holm-adjusted over every p in the table. ``unpaired``: `stats.difference` of the
     suite means, no p. ``none``: NaN, and ``status`` says why. ``n`` counts episodes per policy.
     """
@@ -79,8 +79,7 @@ def _either(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(pairs: pd.DataFrame, n_first: int, n_second: int) -> dict[str, Any]:
-    counts = [_counts(task) for _, task in groups(pairs, "task")]
-    gap = stats.mean([stats.paired_difference(c) for c in counts])
+    gap = stats.paired_difference([_counts(task) for _, task in groups(pairs, "task")])
     pooled = _counts(pairs)
     whole = n_first == n_second == len(pairs)
     return {
@@ -113,7 +112,7 @@ def _unpaired(first: pd.DataFrame, second: pd.DataFrame, reason: str) -> dict[st
 
 def _suite_mean(mine: pd.DataFrame) -> stats.Interval:
     tasks = [task["success"] for _, task in groups(mine, "task")]
-    return stats.mean([stats.wilson(int(task.sum()), len(task)) for task in tasks])
+    return stats.suite_mean([(int(task.sum()), len(task)) for task in tasks])
 
 
 def _none(status: str) -> dict[str, Any]:

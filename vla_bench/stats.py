@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from scipy import stats as scipy_stats
 
 CONFIDENCE = 0.95
 POWER = 0.8
+_Z = float(scipy_stats.norm.isf((1 - CONFIDENCE) / 2))
 _N_RESAMPLES = 9999  # scipy's default; the limits then move by < 1 % of the width between seeds
 
 
@@ -50,47 +51,54 @@ class PairedCounts:
         return self.both + self.only_first + self.only_second + self.neither
 
 
-def wilson(n_successes: int, n: int) -> Interval:
-    """Success rate with the score interval of Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212."""
-    limits = scipy_stats.binomtest(n_successes, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(n_successes / n, float(limits.low), float(limits.high))
+def wilson(n_successes: float, n: float) -> Interval:
+    """Success rate with the score interval of Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
 
-
-def mean(parts: Sequence[Interval]) -> Interval:
-    """Unweighted mean of independent estimates, e.g. of one rate per task.
-
-    The limits come from those of the parts by MOVER: Zou & Donner, Stat. Med. 27 (2008)
-    1693-1702; for a sum of more than two, Zou, Huang & Zhang, Comput. Stat. Data Anal. 53 (2009)
-    1080-1085. The parts are taken as the whole population: the interval says how far the mean
-    *over these tasks* may be off, and nothing about tasks that were not run.
+    `n` need not be whole: it may be an effective number of episodes.
     """
-    values = np.array([[p.estimate, p.low, p.high] for p in parts])
-    estimates, lows, highs = values.T
-    center = float(estimates.mean())
-    below = math.sqrt(((estimates - lows) ** 2).sum()) / len(parts)
-    above = math.sqrt(((highs - estimates) ** 2).sum()) / len(parts)
-    return Interval(center, center - below, center + above)
+    rate = n_successes / n
+    center = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + (_Z / (2 * n)) ** 2)
+    low, high = max(center - half, 0.0), min(center + half, 1.0)
+    return Interval(rate, low if n_successes > 0 else 0.0, high if n_successes < n else 1.0)
+
+
+def suite_mean(tasks: Sequence[tuple[int, int]]) -> Interval:
+    """Unweighted mean over tasks of the success rate; `tasks` holds (successes, episodes).
+
+    Wilson's interval for the number of episodes that would give a single rate the variance that
+    this mean has (Wilson with effective sample size: Franco, Little, Louis & Slud, J. Surv. Stat.
+    Methodol. 7 (2019) 334-364). The variance is that of the rates (k + 1) / (n + 2), so that a task
+    without a failure does not count as certain. One task: Wilson's own interval. The tasks are
+    taken as the whole population: the interval says how far the mean *over these tasks* may be
+    off, and nothing about others.
+    """
+    k, n = np.array(tasks, dtype=np.float64).T
+    smoothed = (k + 1) / (n + 2)
+    variance = (smoothed * (1 - smoothed) / n).sum() / len(tasks) ** 2
+    n_effective = float(smoothed.mean() * (1 - smoothed.mean()) / variance)
+    return wilson(float((k / n).mean()) * n_effective, n_effective)
 
 
 def difference(first: Interval, second: Interval) -> Interval:
     """`first` minus `second`, measured on independent episodes.
 
-    MOVER again; for two Wilson intervals it is method 10 of Newcombe, Stat. Med. 17 (1998)
-    873-890.
+    MOVER, Zou & Donner, Stat. Med. 27 (2008) 1693-1702; for two Wilson intervals it is method 10
+    of Newcombe, Stat. Med. 17 (1998) 873-890.
     """
     return _square_and_add(first, second, correlation=0.0)
 
 
-def paired_difference(counts: PairedCounts) -> Interval:
-    """Rate of the first policy minus rate of the second, on the same episodes.
+def paired_difference(tasks: Sequence[PairedCounts]) -> Interval:
+    """Suite mean of the first policy minus that of the second, on the same episodes.
 
-    Method 10 of Newcombe, Stat. Med. 17 (1998) 2635-2650: Wilson limits of both rates, squared
-    and added with the continuity-corrected correlation of the outcomes.
+    Method 10 of Newcombe, Stat. Med. 17 (1998) 2635-2650: the limits of both rates, squared and
+    added with the continuity-corrected correlation of the outcomes. Over several tasks the limits
+    are those of `suite_mean` and the correlation is the one within tasks.
     """
-    c = counts
-    first = wilson(c.both + c.only_first, c.n)
-    second = wilson(c.both + c.only_second, c.n)
-    return _square_and_add(first, second, _corrected_correlation(c))
+    first = suite_mean([(c.both + c.only_first, c.n) for c in tasks])
+    second = suite_mean([(c.both + c.only_second, c.n) for c in tasks])
+    return _square_and_add(first, second, _corrected_correlation(tasks))
 
 
 def mcnemar(counts: PairedCounts) -> float:
@@ -122,7 +130,7 @@ def n_to_detect(first: float, second: float) -> float:
     Not rounded up. Pairing needs fewer: times about 1 - (correlation of the outcomes).
     """
     pooled = (first + second) / 2
-    under_null = scipy_stats.norm.isf((1 - CONFIDENCE) / 2) * math.sqrt(2 * pooled * (1 - pooled))
+    under_null = _Z * math.sqrt(2 * pooled * (1 - pooled))
     variances = first * (1 - first) + second * (1 - second)
     under_difference = scipy_stats.norm.isf(1 - POWER) * math.sqrt(variances)
     return float(((under_null + under_difference) / (first - second)) ** 2)
@@ -179,13 +187,17 @@ def _norm(x: float, y: float, correlation: float) -> float:
     return math.sqrt(max(x * x - 2 * correlation * x * y + y * y, 0.0))
 
 
-def _corrected_correlation(c: PairedCounts) -> float:
-    """Phi of the 2 x 2 table, its numerator moved n/2 towards 0 when positive; 0 if undefined."""
-    solved = (c.both + c.only_first) * (c.both + c.only_second)
-    failed = (c.only_second + c.neither) * (c.only_first + c.neither)
-    if solved * failed == 0:
-        return 0.0
-    numerator = float(c.both * c.neither - c.only_first * c.only_second)
+def _corrected_correlation(tasks: Sequence[PairedCounts]) -> float:
+    """Phi of the outcomes within tasks, its numerator moved towards 0 when positive.
+
+    Newcombe moves it by n / 2 for one table (both * neither - only_first * only_second). A task
+    enters a mean with the (co)variance of its own mean, hence the powers of n.
+    """
+    e, f, g, h = np.array([astuple(c) for c in tasks], dtype=np.float64).T
+    n = e + f + g + h
+    numerator = float(((e * h - f * g) / n**3).sum())
     if numerator > 0:
-        numerator = max(numerator - c.n / 2, 0.0)
-    return numerator / math.sqrt(solved * failed)
+        numerator = max(numerator - float((0.5 / n**2).mean()), 0.0)
+    variances = [float((x * (n - x) / n**3).sum()) for x in (e + f, e + g)]
+    denominator = math.sqrt(variances[0] * variances[1])
+    return numerator / denominator if denominator > 0 else 0.0

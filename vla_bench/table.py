@@ -75,7 +75,7 @@ def success_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Success rate and mean score with 95 % limits per env, variation, policy and task.
 
     Rates have Wilson limits. Each suite of several tasks ends in `SUITE_MEAN`: the unweighted
-    mean over all tasks that any of the policies was to run (`stats.mean`).
+    mean over all tasks that any of the policies was to run (`stats.suite_mean`).
     """
     found = []
     for _, suite in groups(frame, SUITE):
@@ -163,8 +163,7 @@ def _cell(tasks: Sequence[pd.DataFrame]) -> dict[str, Any]:
         lacking = ", ".join(filter(None, [not_run, lacking]))
     rate = score = stats.Interval(math.nan, math.nan, math.nan)
     if not lacking:
-        rates = [stats.wilson(int(t["success"].sum()), len(t)) for t in tasks]
-        rate = rates[0] if len(rates) == 1 else stats.mean(rates)
+        rate = stats.suite_mean([(int(t["success"].sum()), len(t)) for t in tasks])
         score = stats.bootstrap_mean([t["score"] for t in tasks])
     return {
         "n_planned": len(together),

@@ -13,7 +13,7 @@ DAGGER = "†"
 PRIVILEGED = "This policy is shown the simulator's state; no robot could run it."
 INTERVALS = (
     "Success rates in percent with 95 % Wilson intervals, and successes out of episodes. The suite "
-    "mean weighs every task equally; its interval (MOVER) is about these tasks, not about others."
+    "mean weighs every task equally; its interval is about these tasks, not about others."
 )
 FUNNEL_RULE = (
     "Share of all planned episodes that reached each sub-goal at any time. An episode counts for a "
