@@ -57,9 +57,11 @@ def read_preparation(
     Raises ConfigError when it is not there either: guessing would change the measurement.
     """
     recorded = [folder / "preparation.json" for folder in folders]
-    record = next((read_json(path) for path in recorded if path.exists()), {})
-    stated = {"resize": resize, "center_crop": center_crop}
-    filled = {key: record.get(key) if value is None else value for key, value in stated.items()}
+    record: dict[str, Any] = next((read_json(path) for path in recorded if path.exists()), {})
+    stated: dict[str, Any] = {"resize": resize, "center_crop": center_crop}
+    filled: dict[str, Any] = {
+        key: record.get(key) if value is None else value for key, value in stated.items()
+    }
     unknown = [key for key, value in filled.items() if value is None]
     if unknown:
         raise ConfigError(

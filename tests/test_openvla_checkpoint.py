@@ -1,0 +1,311 @@
+"""Checkpoints on disk: every layout that loads, and what each damaged one is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+import torch
+from huggingface_hub import errors
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tests.openvla_toys import copy_golden, write_toy
+from vla_bench.errors import ConfigError, VlaBenchError
+from vla_bench.policies.openvla import OpenVLA
+from vla_bench.policies.openvla.adapter import read_adapter
+from vla_bench.policies.openvla.build import build_model, check_memory, weight_bytes
+from vla_bench.policies.openvla.checkpoint import open_weights, read_config
+from vla_bench.policies.openvla.config import CheckpointError, parse_config
+from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.native import published_config, published_name
+from vla_bench.policies.openvla.pretrained import Options
+from vla_bench.policies.openvla.source import locate
+
+CPU = torch.device("cpu")
+RELEASED = {"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}}
+NATIVE_RULES = (
+    ("vision_backbone.fused_featurizer.", "vision_backbone.siglip_featurizer."),
+    ("vision_backbone.featurizer.", "vision_backbone.dino_featurizer."),
+    ("language_model.", "llm_backbone.llm."),
+    ("projector.fc1.", "projector.projector.0."),
+    ("projector.fc2.", "projector.projector.2."),
+    ("projector.fc3.", "projector.projector.4."),
+    (".scale_factor", ".gamma"),
+)
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return write_toy(tmp_path / "toy")
+
+
+def complaint(folder: Path, **options: Any) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        OpenVLA.from_pretrained(folder, options=Options(**options))
+    return str(caught.value)
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], None]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_missing_shard_is_named(shared: Path, tmp_path: Path) -> None:
+    folder = copy_golden(shared, "tiny_openvla", tmp_path / "copy")
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    text = complaint(folder)
+    assert "names 3 shards, 1 of them are absent: model-00002-of-00003.safetensors" in text
+
+
+def test_a_truncated_file_is_named(toy: Path) -> None:
+    path = toy / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert complaint(toy).startswith(f"{path} is damaged")
+
+
+def test_a_wrong_shape_says_which_tensor_and_what_was_expected(toy: Path) -> None:
+    rewrite(toy, lambda tensors: tensors.update({"projector.fc2.bias": torch.zeros(7)}))
+    assert "projector.fc2.bias: expected [128], found [7]" in complaint(toy)
+
+
+def test_missing_and_foreign_tensors_are_both_named(toy: Path) -> None:
+    def swap(tensors: dict[str, Tensor]) -> None:
+        tensors["projector.fc9.bias"] = tensors.pop("projector.fc2.bias")
+
+    rewrite(toy, swap)
+    text = complaint(toy)
+    assert "(2 tensors differ)" in text
+    assert "projector.fc2.bias: expected [128], found nothing" in text
+    assert "projector.fc9.bias: expected nothing, found [128]" in text
+
+
+def test_rotary_tables_of_old_files_are_ignored(toy: Path) -> None:
+    name = "language_model.model.layers.0.self_attn.rotary_emb.inv_freq"
+    rewrite(toy, lambda tensors: tensors.update({name: torch.zeros(16)}))
+    assert OpenVLA.from_pretrained(toy)
+
+
+def test_another_architecture_is_refused(toy: Path) -> None:
+    change_config(toy, model_type="llava")
+    assert "expected model_type 'openvla', got 'llava'" in complaint(toy)
+    change_config(toy, model_type="openvla", text_config={"num_key_value_heads": 8})
+    assert "num_key_value_heads=8" in complaint(toy)
+    change_config(toy, text_config={})
+    assert "config.json lacks the key 'vocab_size'" in complaint(toy)
+    (toy / "config.json").unlink()
+    assert "config.json is absent" in complaint(toy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"timm_model_ids": ["vit_large_patch14_clip"]}, "Unknown vision tower"),
+        ({"image_resize_strategy": "resize-naiv"}, "Did you mean 'resize-naive'"),
+        ({"llm_backbone_id": "mistral-v0.1-7b-pure"}, "Unknown llm_backbone_id"),
+    ],
+)
+def test_an_unknown_part_lists_the_known_ones(
+    changes: dict[str, Any], message: str, toy: Path
+) -> None:
+    change_config(toy, **changes)
+    with pytest.raises(ConfigError, match=message):
+        OpenVLA.from_pretrained(toy)
+
+
+def test_a_folder_without_weights_or_tokenizer_says_what_is_expected(toy: Path) -> None:
+    (toy / "tokenizer.json").unlink()
+    assert "copy the tokenizer.json" in complaint(toy)
+    (toy / "model.safetensors").unlink()
+    assert "expected model.safetensors" in complaint(toy)
+
+
+def to_native(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        for published, native in NATIVE_RULES:
+            name = name.replace(published, native)
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = tensor
+    return parts
+
+
+def test_a_native_prismatic_file_holds_the_same_model(toy: Path) -> None:
+    expected = load_file(toy / "model.safetensors")
+    (toy / "model.safetensors").unlink()
+    (toy / "checkpoints").mkdir()
+    path = toy / "checkpoints" / "step-000001.pt"
+    torch.save({"model": to_native(expected)}, path)
+    weights = open_weights(toy)
+    assert weights.shapes == {name: tuple(t.shape) for name, t in expected.items()}
+    assert all(torch.equal(weights.read(name), expected[name]) for name in expected)
+    assert OpenVLA.from_pretrained(toy)
+    torch.save({"model": {"projector": {}}}, path)
+    assert "lacks vision_backbone, llm_backbone" in complaint(toy)
+
+
+def test_native_names_of_a_single_tower_and_native_configs_are_understood() -> None:
+    name = "vision_backbone.featurizer.blocks.0.ls1.gamma"
+    assert published_name(name) == "vision_backbone.featurizer.blocks.0.ls1.scale_factor"
+    assert parse_config(published_config(RELEASED)).prompt == "v0"
+    v01 = parse_config(published_config({"vla": {"base_vlm": "siglip-224px+7b"}}))
+    assert (v01.prompt, v01.resize, len(v01.towers)) == ("v01", "letterbox", 1)
+    with pytest.raises(ConfigError, match="Did you mean 'siglip-224px\\+7b'"):
+        published_config({"vla": {"base_vlm": "siglip-224px"}})
+
+
+def test_an_adapter_is_merged_as_w_plus_scaled_b_a(toy: Path, tmp_path: Path) -> None:
+    name = "language_model.lm_head"
+    base = open_weights(toy).read(f"{name}.weight").float()
+    a, b = torch.randn(2, base.shape[1]), torch.randn(base.shape[0], 2)
+    write_adapter(tmp_path, {f"{name}.lora_A": a, f"{name}.lora_B": b}, r=2, lora_alpha=1)
+    merged = read_adapter(tmp_path).merge(open_weights(toy)).read(f"{name}.weight")
+    assert torch.allclose(merged, base + 0.5 * b @ a)
+
+
+def test_a_base_weight_saved_with_the_adapter_replaces_the_checkpoints(
+    toy: Path, tmp_path: Path
+) -> None:
+    name = "language_model.lm_head"
+    whole = torch.ones(open_weights(toy).shapes[f"{name}.weight"])
+    write_adapter(tmp_path, {f"{name}.base_layer": whole}, r=2, lora_alpha=1)
+    weights = read_adapter(tmp_path).merge(open_weights(toy))
+    assert torch.equal(weights.read(f"{name}.weight"), whole)
+
+
+def write_adapter(folder: Path, tensors: dict[str, Tensor], **config: Any) -> None:
+    config = {"peft_type": "LORA", **config}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    named = {f"base_model.model.{name}.weight": tensor for name, tensor in tensors.items()}
+    save_file(named, folder / "adapter_model.safetensors")
+
+
+def test_an_adapter_of_another_model_or_kind_is_refused(toy: Path, tmp_path: Path) -> None:
+    pair = {"projector.fc2.lora_A": torch.zeros(2, 5), "projector.fc2.lora_B": torch.zeros(128, 2)}
+    write_adapter(tmp_path, pair, r=2, lora_alpha=2)
+    text = complaint(toy, adapter=str(tmp_path))
+    assert "changes projector.fc2.weight of shape [128, 5]; the base model has (128, 768)" in text
+    write_adapter(tmp_path, pair, r=2, lora_alpha=2, use_dora=True)
+    assert "cannot merge an adapter with use_dora" in complaint(toy, adapter=str(tmp_path))
+    write_adapter(tmp_path, pair, peft_type="IA3")
+    assert "expected a LORA adapter, got peft_type 'IA3'" in complaint(toy, adapter=str(tmp_path))
+    assert "give it as policy.adapter" in complaint(tmp_path)
+
+
+def test_too_little_gpu_memory_says_what_is_needed_and_what_would_fit() -> None:
+    model = OpenVLAModel.on_meta(parse_config(published_config(RELEASED)))
+    assert weight_bytes(model, "bf16") == 2 * 7_541_237_184
+    assert weight_bytes(model, "nf4") == weight_bytes(model, "int4") < 6.5e9
+    check_memory(model, "bf16", 24e9)
+    with pytest.raises(ConfigError) as some:
+        check_memory(model, "bf16", 10e9)
+    assert str(some.value) == (
+        "Not enough GPU memory: precision bf16 needs 16.1 GB, 10.0 GB are free; "
+        "policy.precision=int8|nf4|int4 would fit."
+    )
+    with pytest.raises(ConfigError, match="no precision fits"):
+        check_memory(model, "int4", 4e9)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_asking_for_a_gpu_that_is_not_there_says_what_to_type(toy: Path) -> None:
+    with pytest.raises(ConfigError, match=r"torch sees no GPU. Type policy.device=cpu"):
+        OpenVLA.from_pretrained(toy, device="cuda")
+
+
+def test_an_unknown_precision_lists_the_known_ones(toy: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'int8'"):
+        OpenVLA.from_pretrained(toy, dtype="int-8")
+
+
+def test_a_checkpoint_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:
+    assert locate(tmp_path) == tmp_path
+    with pytest.raises(CheckpointError, match="neither an existing folder nor a hub id"):
+        locate("/no/such/folder")
+
+
+HUB_ERRORS = [
+    (errors.GatedRepoError, "type: hf auth login"),
+    (errors.RepositoryNotFoundError, "has no openvla/none, or it is private"),
+    (errors.LocalEntryNotFoundError, "could not be downloaded"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), HUB_ERRORS)
+def test_a_refusing_hub_is_explained(
+    kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(repository: str, **_: Any) -> str:
+        raise kind.__new__(kind, repository)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(CheckpointError, match=message):
+        locate("openvla/none")
+
+
+def test_a_hub_id_may_name_a_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def answer(repository: str, revision: str | None, **_: Any) -> str:
+        assert (repository, revision) == ("openvla/openvla-7b", "31f090d")
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
+    assert locate("openvla/openvla-7b@31f090d") == tmp_path
+
+
+_LOAD = """
+import sys, torch
+from pathlib import Path
+from vla_bench.policies.openvla.build import build_model
+from vla_bench.policies.openvla.checkpoint import open_weights, read_config
+
+def private_bytes():
+    for line in open("/proc/self/status"):
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+
+folder, precision = Path(sys.argv[1]), sys.argv[2]
+config = read_config(folder)
+before = private_bytes()
+model = build_model(config, open_weights(folder), torch.device("cpu"), precision)
+print((private_bytes() - before) / sum(p.numel() * p.element_size() for p in model.parameters()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_loading_never_holds_two_copies(precision: str, toy: Path) -> None:
+    config = read_config(toy)
+    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 6}
+    data = json.loads((toy / "config.json").read_text())
+    change_config(toy, text_config={**data["text_config"], **text})
+    config = read_config(toy)
+    shapes = OpenVLAModel.on_meta(config).state_dict()
+    zeros = {name: torch.zeros(t.shape, dtype=torch.bfloat16) for name, t in shapes.items()}
+    save_file(zeros, toy / "model.safetensors")
+    command = [sys.executable, "-c", _LOAD, str(toy), precision]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.3
+
+
+def test_a_loaded_model_is_frozen_and_in_the_precision_that_was_asked(toy: Path) -> None:
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        model = build_model(read_config(toy), open_weights(toy), CPU, precision)
+        assert {p.dtype for p in model.parameters()} == {dtype}
+        assert not any(p.requires_grad for p in model.parameters())
+        assert not model.training
+
+
+def test_every_error_here_is_written_for_the_user() -> None:
+    assert issubclass(CheckpointError, VlaBenchError)

@@ -1,0 +1,216 @@
+"""Images, prompts, action tokens and statistics against what the published code records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.openvla_toys import golden_cases, golden_image
+from vla_bench.errors import ConfigError, PolicyError
+from vla_bench.policies.openvla.action_tokens import CENTRES, EDGES, ActionTokens
+from vla_bench.policies.openvla.checkpoint import read_config
+from vla_bench.policies.openvla.config import CheckpointError, OpenVLAConfig
+from vla_bench.policies.openvla.image import normalize_images, to_input_size
+from vla_bench.policies.openvla.prompt import Prompter, prompt_text
+from vla_bench.policies.openvla.resize import (
+    Preparation,
+    center_crop,
+    read_preparation,
+    resize,
+)
+from vla_bench.policies.openvla.statistics import (
+    ActionStatistics,
+    choose_statistics,
+    read_statistics,
+)
+from vla_bench.policies.openvla.tiny import tiny_tokenizer
+
+LLAMA2 = ActionTokens(32000)
+FAMILIES = {"openvla": "v0", "v01": "v01"}
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Path:
+    return shared / "golden" / "openvla"
+
+
+@pytest.fixture(scope="module")
+def fused(golden: Path) -> OpenVLAConfig:
+    return read_config(golden / "tiny_openvla")
+
+
+@pytest.mark.parametrize("strategy", ["resize-naive", "resize-crop", "letterbox"])
+def test_pixels_are_bit_equal_to_the_published_processor(
+    strategy: str, golden: Path, fused: OpenVLAConfig, shared: Path
+) -> None:
+    recorded = json.loads((golden / "image_processor.json").read_text())[strategy]["cases"]
+    arrays = np.load(golden / "image_processor.npz")
+    config = replace(fused, resize=strategy)
+    for name, facts in recorded.items():
+        sized = to_input_size(golden_image(shared, name), config)
+        assert np.array_equal(sized.transpose(2, 0, 1), arrays[f"{strategy}/{name}/u8_chw"]), name
+        pixels = normalize_images(torch.from_numpy(sized.copy())[None], config)[0].numpy()
+        assert list(pixels.shape) == facts["shape"]
+        assert hashlib.sha256(pixels.tobytes()).hexdigest() == facts["sha256_f32"], name
+
+
+def test_lanczos3_is_within_one_level_of_tensorflow(golden: Path, shared: Path) -> None:
+    arrays = np.load(golden / "tf_pipeline.npz")
+    names = [key for key in arrays.files if key.startswith("lanczos3/")]
+    assert len(names) == 8
+    for name in names:
+        mine = resize(golden_image(shared, name.removeprefix("lanczos3/")), "lanczos3")
+        off = np.abs(mine.astype(int) - arrays[name])
+        assert off.max() <= 1, name
+        assert (off > 0).sum() <= 43, name  # of 150528 values
+
+
+def test_the_centre_crop_equals_tensorflows(golden: Path) -> None:
+    arrays = np.load(golden / "tf_pipeline.npz")
+    names = [key for key in arrays.files if key.startswith("center_crop/")]
+    assert len(names) == 4
+    for name in names:
+        source = arrays[name.replace("center_crop/", "lanczos3/")]
+        assert np.array_equal(center_crop(source), arrays[name]), name
+
+
+def test_the_area_average_of_a_halved_image_is_the_mean_of_four_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (448, 448, 3), dtype=np.uint8)
+    means = image.reshape(224, 2, 224, 2, 3).mean(axis=(1, 3))
+    assert np.abs(resize(image, "area") - means).max() <= 0.5
+    with pytest.raises(PolicyError, match="got 64 x 300"):
+        resize(np.zeros((300, 64, 3), np.uint8), "area")
+
+
+@pytest.mark.parametrize("kind", ["lanczos3", "area"])
+def test_resizing_keeps_flat_images_flat_and_224_images_as_they_are(kind: str) -> None:
+    assert np.array_equal(
+        resize(np.full((480, 640, 3), 77, np.uint8), kind), np.full((224, 224, 3), 77)
+    )
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    assert resize(image, kind) is image
+
+
+def test_preparation_is_stated_or_recorded_but_never_guessed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"says center_crop\. State"):
+        read_preparation([tmp_path], "lanczos3", None)
+    (tmp_path / "preparation.json").write_text('{"resize": "area", "center_crop": true}')
+    assert read_preparation([tmp_path], None, None) == Preparation("area", True)
+    assert read_preparation([tmp_path], "none", False) == Preparation("none", False)
+    with pytest.raises(ConfigError, match="Did you mean 'lanczos3'"):
+        read_preparation([tmp_path], "lanczos", None)
+
+
+def test_prompts_are_those_of_the_published_builders(golden: Path) -> None:
+    recorded = json.loads((golden / "llama2_prompt_ids.json").read_text())
+    cases = [case for case in recorded if case["format"] in FAMILIES and case["instruction"]]
+    assert len(cases) == 28
+    for case in cases:
+        text = prompt_text(case["instruction"], FAMILIES[case["format"]], "template")
+        assert text == case["prompt"]
+
+
+def test_a_bare_prompt_is_the_instruction_alone() -> None:
+    assert prompt_text("Pick up the Cup", "v0", "bare") == "Pick up the Cup"
+    with pytest.raises(ConfigError, match="Did you mean 'bare'"):
+        prompt_text("go", "v0", "bar")
+
+
+def test_ids_of_the_golden_prompts_are_llama2s_and_end_with_the_space(
+    golden: Path, shared: Path
+) -> None:
+    prompter = Prompter.read(golden / "tiny_openvla", "v0", "template")
+    for case in golden_cases(shared, "tiny_openvla"):
+        assert prompter.ids(case["instruction"]) == case["input_ids"]
+        assert case["input_ids"][-1] == 29871
+    assert Prompter(prompter.tokenizer, "v0", "bare").ids("to the ")[-2:] != [29871, 29871]
+
+
+@pytest.mark.skipif(
+    "VLA_BENCH_LLAMA2_TOKENIZER" not in os.environ,
+    reason="needs Llama-2's vocabulary: set VLA_BENCH_LLAMA2_TOKENIZER to its tokenizer.json",
+)
+def test_ids_of_every_recorded_prompt_are_llama2s(golden: Path) -> None:
+    folder = Path(os.environ["VLA_BENCH_LLAMA2_TOKENIZER"]).parent
+    for case in json.loads((golden / "llama2_prompt_ids.json").read_text()):
+        if case["format"] in FAMILIES and case["instruction"]:
+            prompter = Prompter.read(folder, FAMILIES[case["format"]], "template")
+            assert prompter.ids(case["instruction"]) == [*case["ids"], 29871]
+
+
+def test_our_own_tokenizer_covers_any_text_and_keeps_its_last_256_ids_for_actions() -> None:
+    tokenizer = tiny_tokenizer()
+    text = "In: What action should the robot take to lift the Zebra é 杯?\nOut:"
+    encoded = tokenizer.encode(text)
+    assert tokenizer.decode(encoded.ids).strip() == text
+    assert encoded.ids[0] == 1
+    assert max(encoded.ids) < tokenizer.get_vocab_size() - 256
+    assert tokenizer.get_vocab_size() % 64 == 0
+
+
+def test_action_ids_are_the_published_ones_on_every_recorded_value(golden: Path) -> None:
+    arrays = np.load(golden / "action_tokenizer.npz")
+    assert np.array_equal(EDGES, arrays["bins"])
+    assert np.array_equal(CENTRES, arrays["bin_centers"])
+    for suffix in ("", "_f32"):
+        ids = LLAMA2.encode(arrays[f"values{suffix}"])
+        assert np.array_equal(ids, arrays[f"token_ids{suffix}"])
+    assert np.array_equal(LLAMA2.decode(arrays["decode_ids"]), arrays["decode_values"])
+    assert np.array_equal(LLAMA2.decode(arrays["decode_odd_ids"]), arrays["decode_odd_values"])
+
+
+@given(st.floats(-1.0, 1.0))
+def test_an_encoded_value_comes_back_within_half_a_bin(value: float) -> None:
+    token = LLAMA2.encode(value)
+    assert abs(LLAMA2.decode(token) - value) <= 1 / 255 + 1e-12
+    assert LLAMA2.is_action(token)
+
+
+def test_only_the_last_256_text_ids_stand_for_actions() -> None:
+    ids = np.array([2, 31743, 31744, 31999, 32000, 32063])
+    assert LLAMA2.is_action(ids).tolist() == [False, False, True, True, False, False]
+
+
+def block(**changes: Any) -> dict[str, Any]:
+    return {"q01": [-1.0, 0.0], "q99": [3.0, 0.5], "mask": [True, False], **changes}
+
+
+def test_unmasked_dimensions_pass_and_a_missing_mask_scales_all() -> None:
+    values = np.array([0.0, 0.75])
+    masked = ActionStatistics.from_block("toy", block())
+    assert masked.unnormalize(values).tolist() == [1.0, 0.75]
+    unmasked = block()
+    del unmasked["mask"]
+    assert ActionStatistics.from_block("toy", unmasked).unnormalize(values).tolist() == [
+        1.0,
+        0.4375,
+    ]
+
+
+def test_statistics_without_quantiles_or_of_unequal_lengths_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="expected q01 and q99 under 'action', got mean"):
+        ActionStatistics.from_block("toy", {"mean": [0.0]})
+    with pytest.raises(CheckpointError, match=r"shapes \(1,\), \(2,\), \(2,\)"):
+        ActionStatistics.from_block("toy", block(q01=[0.0]))
+
+
+def test_the_side_file_of_a_fine_tuned_checkpoint_is_merged_and_wins(tmp_path: Path) -> None:
+    both = {"norm_stats": {"old": {"action": block()}, "mine": {"action": block()}}}
+    (tmp_path / "config.json").write_text(json.dumps(both))
+    side = {"mine": {"action": block(q99=[9.0, 9.0])}}
+    (tmp_path / "dataset_statistics.json").write_text(json.dumps(side))
+    statistics = read_statistics([tmp_path])
+    assert set(statistics) == {"old", "mine"}
+    assert statistics["mine"].q99.tolist() == [9.0, 9.0]
+    only = {"mine": statistics["mine"]}
+    assert choose_statistics(only, None) is only["mine"]
