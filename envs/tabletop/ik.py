@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, rotation_vector
-from vla_bench.envs.tabletop.robots.robot import Robot, add_robot
+from vla_bench.envs.tabletop.robots.build import add_robot
+from vla_bench.envs.tabletop.robots.robot import Robot
 from vla_bench.protocols import FloatArray
 
 DAMPING = 1e-6  # SIMPLER's, on J J^T (simpler.md §2.3)

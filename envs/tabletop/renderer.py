@@ -16,7 +16,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from vla_bench.envs.tabletop.robots.robot import VISIBLE_GROUP
+from vla_bench.envs.tabletop.robots.build import VISIBLE_GROUP
 from vla_bench.errors import ConfigError, MissingDependencyError, unknown_name
 from vla_bench.protocols import Image
 

@@ -14,7 +14,7 @@ import numpy as np
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.envs.tabletop.geometry import quaternion_of
 from vla_bench.envs.tabletop.renderer import named_look
-from vla_bench.envs.tabletop.tasks.registry import named_task
+from vla_bench.envs.tabletop.tasks.registry import TASKS, named_task
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
@@ -43,7 +43,9 @@ class TabletopEnv:
         `image_size` is [width, height]. Raises ConfigError for what does not exist.
         """
         self._tasks = {name: named_task(name) for name in tasks}
-        available = min((len(task.layouts) for task in self._tasks.values()), default=0)
+        if not self._tasks:
+            raise ConfigError(f"tasks is empty: expected some of {', '.join(TASKS)}.")
+        available = min(len(task.layouts) for task in self._tasks.values())
         if not 1 <= n_episodes <= available:
             raise ConfigError(
                 f"n_episodes={n_episodes} is not possible: expected 1 to {available}, "
@@ -55,8 +57,10 @@ class TabletopEnv:
         self._image_size = (int(image_size[0]), int(image_size[1]))
         self._look = named_look(look)
         first = next(iter(self._tasks.values()))
-        self.cameras: tuple[str, ...] = tuple(camera.name for camera in first.scene.cameras)
-        self.card = _card(self._tasks, n_episodes, self._seeds, self._image_size, look)
+        self.cameras: Sequence[str] = tuple(camera.name for camera in first.scene.cameras)
+        self.card: Mapping[str, Any] = _card(
+            self._tasks, n_episodes, self._seeds, self._image_size, look
+        )
         self._worlds: dict[str, World] = {}
         self._task, self._n_steps = first, 0
         self._world: World | None = None

@@ -12,18 +12,25 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from vla_bench.envs.tabletop.contacts import contact_impulses, is_pushed_apart, is_touch
 from vla_bench.envs.tabletop.geometry import Pose, matrix, multiply, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
 from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
-from vla_bench.envs.tabletop.robots.robot import add_robot
+from vla_bench.envs.tabletop.robots.build import add_robot
 from vla_bench.envs.tabletop.scenes.scene import Furniture, Scene, add_camera, add_lights
+from vla_bench.errors import EnvError
 from vla_bench.protocols import FloatArray, Image
 
 TIMESTEP = 0.005  # s
 SETTLE_SECONDS = 1.0
 SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
 STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
-MIN_IMPULSE = 1e-6  # N s: SIMPLER's threshold of a touch
+
+
+# After these MuJoCo resets the state by itself and goes on.
+BROKEN = tuple(
+    getattr(mujoco.mjtWarning, f"mjWARN_BAD{quantity}") for quantity in ("QPOS", "QVEL", "QACC")
+)
 
 
 class World:
@@ -76,9 +83,11 @@ class World:
             self.data.qpos[address : address + 7] = [*position, *orientation]
 
     def step(self, action: FloatArray) -> None:
-        """Execute one action (7,) for one control period."""
+        """Execute one action (7,) for one control period. Raises EnvError if the physics breaks."""
         self.controller.command(self.data, action)
         mujoco.mj_step(self.model, self.data, nstep=self._substeps)
+        if any(self.data.warning[kind].number for kind in BROKEN):
+            raise EnvError(f"The physics became unstable at action {action.tolist()}.")
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
 
@@ -131,45 +140,23 @@ class World:
         turned = quaternion_of(self.turned_to_base(rotation))
         return np.concatenate([self.in_base(position), turned])
 
-    def touches(self, name: str) -> dict[int, FloatArray]:
-        """Body id -> normal impulse (3,) N s that the object gave it in the last substep.
-
-        Normal parts only, since that is what PhysX reports.
-        """
-        body = self._bodies[name]
-        impulses: dict[int, FloatArray] = {}
-        force = np.zeros(6)
-        for index in range(self.data.ncon):
-            contact = self.data.contact[index]
-            first, second = self.model.geom_bodyid[contact.geom]
-            if body not in (first, second):
-                continue
-            mujoco.mj_contactForce(self.model, self.data, index, force)
-            impulse = contact.frame[:3] * force[0] * TIMESTEP  # along the normal, first -> second
-            other, sign = (second, 1.0) if body == first else (first, -1.0)
-            impulses[int(other)] = impulses.get(int(other), np.zeros(3)) + sign * impulse
-        return impulses
+    def is_grasped(self, name: str, max_angle: float) -> bool:
+        """Whether every finger is pushed apart by the object, within `max_angle` rad."""
+        impulses = contact_impulses(self.model, self.data, self._bodies[name])
+        return all(
+            is_pushed_apart(
+                impulses.get(body, np.zeros(3)),
+                self.data.xmat[body].reshape(3, 3) @ opening,
+                max_angle,
+            )
+            for body, opening in self._fingers
+        )
 
     def touches_only(self, name: str, allowed: str) -> bool:
         """Whether the object touches nothing but the robot and the object `allowed`."""
         fine = self._robot_bodies | {self._bodies[allowed]}
-        return all(
-            body in fine or np.linalg.norm(impulse) <= MIN_IMPULSE
-            for body, impulse in self.touches(name).items()
-        )
-
-    def is_grasped(self, name: str, max_angle: float) -> bool:
-        """Whether every finger is pushed apart by the object, within `max_angle` rad."""
-        impulses = self.touches(name)
-        for body, opening in self._fingers:
-            impulse = impulses.get(body, np.zeros(3))
-            size = float(np.linalg.norm(impulse))
-            if size < MIN_IMPULSE:
-                return False
-            direction = self.data.xmat[body].reshape(3, 3) @ opening
-            if impulse @ direction < np.cos(max_angle) * size:
-                return False
-        return True
+        impulses = contact_impulses(self.model, self.data, self._bodies[name])
+        return all(body in fine or not is_touch(impulse) for body, impulse in impulses.items())
 
     def _home(self) -> None:
         """Put the robot, at rest, into its start configuration and make that its target."""

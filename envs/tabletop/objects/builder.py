@@ -14,7 +14,7 @@ import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector
 from vla_bench.envs.tabletop.objects.mesh import Mesh
-from vla_bench.envs.tabletop.robots.robot import COLLISION_GROUP, KINDS, VISIBLE_GROUP
+from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
 from vla_bench.protocols import Image
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0)

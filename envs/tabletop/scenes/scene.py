@@ -16,7 +16,8 @@ import numpy as np
 from vla_bench.envs.tabletop.controllers import Controller
 from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid, add_paint
-from vla_bench.envs.tabletop.robots.robot import COLLISION_GROUP, KINDS, VISIBLE_GROUP, Robot
+from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
+from vla_bench.envs.tabletop.robots.robot import Robot
 
 # A camera looks along its own +x with +z up; MuJoCo's looks along -z with +y up.
 TO_MUJOCO_CAMERA = quaternion_of(np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))

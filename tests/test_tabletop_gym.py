@@ -1,0 +1,57 @@
+"""The tasks as ordinary Gymnasium environments."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from vla_bench.envs.tabletop.gym import IDS, register_envs
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasiums_own_checker_is_content(name: str) -> None:
+    env = gymnasium.make(name, image_size=(48, 48), look="fast", render_mode="rgb_array")
+    check_env(env.unwrapped)
+    env.close()
+
+
+def test_an_id_that_names_its_module_needs_no_import() -> None:
+    env = gymnasium.make("vla_bench.envs.tabletop.gym:vla_bench/WidowXStackCube-v0")
+    observation, _ = env.reset(seed=0)
+    assert observation["images"]["3rd_view_camera"].shape == (224, 224, 3)
+    env.close()
+
+
+def test_registering_twice_is_harmless() -> None:
+    register_envs()
+    assert set(IDS) <= set(gymnasium.registry)
+
+
+def test_an_episode_can_be_asked_for_and_the_return_is_the_score() -> None:
+    env = gymnasium.make("vla_bench/WidowXCarrotOnPlate-v0", image_size=(32, 32), look="fast")
+    observation, info = env.reset(options={"episode": 7})
+    assert info == {
+        "success": False,
+        "score": 0.0,
+        "events": [],
+        "instruction": "put carrot on plate",
+        "episode": 7,
+    }
+    assert observation["instruction"] == "put carrot on plate"
+    total, steps, truncated = 0.0, 0, False
+    while not truncated:
+        _, reward, terminated, truncated, info = env.step(np.array([0.0] * 6 + [1.0]))
+        total, steps = total + float(reward), steps + 1
+        assert not terminated
+    assert (total, steps) == (info["score"], 60)
+    env.close()
+
+
+def test_seeds_draw_different_initial_states() -> None:
+    env = gymnasium.make("vla_bench/WidowXStackCube-v0", image_size=(16, 16), look="fast")
+    drawn = [env.reset(seed=seed)[1]["episode"] for seed in range(8)]
+    assert len(set(drawn)) > 3
+    assert drawn == [env.reset(seed=seed)[1]["episode"] for seed in range(8)]
+    env.close()
