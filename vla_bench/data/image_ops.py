@@ -1,4 +1,4 @@
-"""Image operations that give TensorFlow's results, in numpy alone.
+"""Image operations that give TensorFlow's results, in numpy and scipy alone.
 
 OpenVLA, Octo and their data pipeline were trained on images that TensorFlow resized, cropped and
 jittered; Pillow's and OpenCV's filters of the same name give other pixels. Images are
@@ -9,9 +9,11 @@ against TensorFlow 2.15. Knows neither data sets nor policies.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Uint8Image = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
@@ -29,27 +31,24 @@ def resize_lanczos3(image: Uint8Image, height: int, width: int) -> Uint8Image:
     """
     if image.shape[:2] == (height, width):
         return image
-    rows = _lanczos3_weights(image.shape[0], height)
-    columns = _lanczos3_weights(image.shape[1], width)
-    n_columns = image.shape[1]
-    tall = (rows @ image.reshape(image.shape[0], -1).astype(np.float64)).reshape(
-        height, n_columns, 3
-    )
-    resized = np.einsum("ow,hwc->hoc", columns, tall, optimize=True)
-    levels: Uint8Image = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
-    return levels
+    n_rows, n_columns = image.shape[:2]
+    tall = _lanczos3_weights(n_rows, height) @ image.reshape(n_rows, -1).astype(np.float64)
+    sideways = tall.reshape(height, n_columns, 3).transpose(1, 0, 2).reshape(n_columns, -1)
+    resized = (_lanczos3_weights(n_columns, width) @ sideways).reshape(width, height, 3)
+    levels: Uint8Image = np.clip(np.rint(resized), 0, 255).astype(np.uint8).transpose(1, 0, 2)
+    return np.ascontiguousarray(levels)
 
 
 @lru_cache(maxsize=64)
-def _lanczos3_weights(n_in: int, n_out: int) -> NDArray[np.float64]:
-    """(n_out, n_in), rows sum to 1. Pixel centres lie at i + 1/2; shrinking widens the filter."""
+def _lanczos3_weights(n_in: int, n_out: int) -> Any:
+    """Sparse (n_out, n_in), rows sum to 1. Pixel centres lie at i + 1/2; shrinking widens it."""
     scale = n_in / n_out
     centers = (np.arange(n_out) + 0.5) * scale
     distance = (np.arange(n_in) + 0.5 - centers[:, None]) / max(scale, 1.0)
     kernel = np.sinc(distance) * np.sinc(distance / _LANCZOS_RADIUS)
     weights: NDArray[np.float64] = np.where(np.abs(distance) < _LANCZOS_RADIUS, kernel, 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return weights
+    return sparse.csr_array(weights)  # four times as fast as dense for a 640 x 480 image
 
 
 def to_float(image: Uint8Image) -> FloatImage:
