@@ -1,7 +1,6 @@
-"""`TabletopEnv`: SIMPLER's four WidowX tasks as a `vla_bench.protocols.Env` in MuJoCo.
+"""`TabletopEnv`: one suite of MuJoCo tasks as a `vla_bench.protocols.Env`.
 
-A twin with primitive shapes, not SIMPLER itself: control law, cameras, grids, horizons,
-instructions and success rules are SIMPLER's; shapes, textures, light and contacts are not.
+Which suite follows from the tasks; `suites.py` says what each one is a twin of, and what it is not.
 """
 
 from __future__ import annotations
@@ -14,20 +13,17 @@ import numpy as np
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.envs.tabletop.geometry import quaternion_of
 from vla_bench.envs.tabletop.renderer import named_look
-from vla_bench.envs.tabletop.tasks.registry import TASKS, named_task
+from vla_bench.envs.tabletop.suites import Suite, suite_of
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError, EnvError, unknown_name
 from vla_bench.protocols import FloatArray, Observation, Step
 
-NAME = "widowx_simpler_tabletop-v0"
-
 
 class TabletopEnv:
-    """The suite: reset, observe, step; one compiled world per task, made when first needed."""
+    """A suite: reset, observe, step; one compiled world per task, made when first needed."""
 
-    name = NAME
     action_spec = DELTA_TCP_POSE
 
     def __init__(
@@ -38,18 +34,18 @@ class TabletopEnv:
         image_size: Sequence[int],
         look: str,
     ) -> None:
-        """Plan `n_episodes` initial states of each of `tasks`, once per seed.
+        """Plan `n_episodes` initial states of each of `tasks`, all of one suite, once per seed.
 
         `image_size` is [width, height]. Raises ConfigError for what does not exist.
         """
-        self._tasks = {name: named_task(name) for name in tasks}
-        if not self._tasks:
-            raise ConfigError(f"tasks is empty: expected some of {', '.join(TASKS)}.")
+        suite = suite_of(tasks)
+        self.name = suite.name
+        self._tasks = {name: suite.tasks[name] for name in tasks}
         available = min(len(task.layouts) for task in self._tasks.values())
         if not 1 <= n_episodes <= available:
             raise ConfigError(
                 f"n_episodes={n_episodes} is not possible: expected 1 to {available}, "
-                f"SIMPLER's initial states per task; for more trials, give more seeds."
+                f"the initial states of each task; for more trials, give more seeds."
             )
         if not seeds or len(set(seeds)) < len(seeds):
             raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
@@ -58,9 +54,13 @@ class TabletopEnv:
         self._look = named_look(look)
         first = next(iter(self._tasks.values()))
         self.cameras: Sequence[str] = tuple(camera.name for camera in first.scene.cameras)
-        self.card: Mapping[str, Any] = _card(
-            self._tasks, n_episodes, self._seeds, self._image_size, look
-        )
+        self.card: Mapping[str, Any] = {
+            **_suite_card(suite, first),
+            "image_size": list(self._image_size),
+            "look": look,
+            "seeds": list(seeds),
+            "tasks": {name: _task_card(task, n_episodes) for name, task in self._tasks.items()},
+        }
         self._worlds: dict[str, World] = {}
         self._task, self._n_steps = first, 0
         self._world: World | None = None
@@ -79,7 +79,9 @@ class TabletopEnv:
     def reset(self, spec: EpisodeSpec) -> None:
         """Settle the objects of `spec`; raises ConfigError for a task or variation not planned."""
         if spec.variation != "none":
-            raise ConfigError(f"{NAME} has no variations: expected 'none', got {spec.variation!r}.")
+            raise ConfigError(
+                f"{self.name} has no variations: expected 'none', got {spec.variation!r}."
+            )
         if spec.task not in self._tasks:
             raise unknown_name("task", spec.task, self._tasks)
         task = self._tasks[spec.task]
@@ -89,11 +91,11 @@ class TabletopEnv:
             )
         if task.name not in self._worlds:
             self._worlds[task.name] = World(task.scene, task.objects, self._look)
-        self._task, self._n_steps = task, 0
+        self._task, self._n_steps = task.asked(spec.index), 0
         self._world = self._worlds[task.name]
-        self._world.reset(task.layouts[spec.index])
-        self._judge = task.goal.start(self._world)
-        self._expert = task.expert(self._world)
+        self._world.reset(task.layouts[spec.index], task.home(spec.index))
+        self._judge = self._task.goal.start(self._world)
+        self._expert = self._task.expert(self._world)
 
     def observe(self, cameras: Sequence[str], privileged: bool) -> Observation:
         """Images of `cameras`, the instruction, the robot's own sensors; see the card for units.
@@ -103,7 +105,7 @@ class TabletopEnv:
         world, _ = self._running()
         unknown = set(cameras) - set(self.cameras)
         if unknown:
-            raise EnvError(f"{NAME} has cameras {list(self.cameras)}, got {sorted(unknown)}.")
+            raise EnvError(f"{self.name} has cameras {list(self.cameras)}, got {sorted(unknown)}.")
         return Observation(
             images={camera: world.render(camera, self._image_size) for camera in cameras},
             instruction=self._task.instruction,
@@ -140,7 +142,7 @@ class TabletopEnv:
 
     def _running(self) -> tuple[World, Judge]:
         if self._world is None or self._judge is None:
-            raise EnvError(f"{NAME}: expected reset(spec) before observe or step.")
+            raise EnvError(f"{self.name}: expected reset(spec) before observe or step.")
         return self._world, self._judge
 
     def _privileged(self, world: World) -> dict[str, FloatArray]:
@@ -158,43 +160,32 @@ def _proprio(world: World) -> dict[str, FloatArray]:
     }
 
 
-def _card(
-    tasks: Mapping[str, Task],
-    n_episodes: int,
-    seeds: Sequence[int],
-    image_size: tuple[int, int],
-    look: str,
-) -> dict[str, Any]:
-    robot = next(iter(tasks.values())).scene.mount.robot
+def _suite_card(suite: Suite, task: Task) -> dict[str, Any]:
+    robot = task.scene.mount.robot
     return {
-        "suite": NAME,
-        "description": "A MuJoCo twin of SIMPLER's four WidowX tasks, built from primitive "
-        "shapes: SIMPLER's control law, camera, initial states, horizons, instructions and "
-        "success rules; not its meshes, its photographs or its physics engine. Rates measured "
-        "here are not SIMPLER rates.",
+        "suite": suite.name,
+        "description": suite.description,
         "robot": robot.name,
         "control_hz": robot.control_hz,
-        "image_size": list(image_size),
-        "look": look,
-        "success": "the task's rule holds at the last step of an episode of fixed length",
-        "score": "furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; "
-        "1 while the success rule holds",
+        "success": suite.success,
+        "score": suite.score,
         "proprio": {
             "tcp_pose": "x y z m, quaternion w x y z, in the robot's base frame",
             "gripper_open": "0 closed to 1 open, as far as the finger joints go",
-            "joint_positions": "rad, waist to wrist_rotate",
+            "joint_positions": f"rad, {robot.arm[0]} to {robot.arm[-1]}",
         },
-        "source": "simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+        "source": suite.source,
         "horizon": "control steps; an episode never ends early",
-        "seeds": list(seeds),
-        "tasks": {
-            name: {
-                "instruction": task.instruction,
-                "horizon": task.horizon,
-                "success": task.goal.text,
-                "events": list(task.goal.events),
-                "n_episodes": n_episodes,
-            }
-            for name, task in tasks.items()
-        },
+    }
+
+
+def _task_card(task: Task, n_episodes: int) -> dict[str, Any]:
+    asked = task.turns or (task,)
+    return {
+        "instruction": task.instruction,
+        "horizon": task.horizon,
+        "success": "; ".join(dict.fromkeys(each.goal.text for each in asked)),
+        "events": list(task.goal.events),
+        "n_episodes": n_episodes,
+        **task.facts,
     }

@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 
 from vla_bench.envs.tabletop.contacts import contact_impulses, is_pushed_apart, is_touch
-from vla_bench.envs.tabletop.geometry import Pose, matrix, multiply, quaternion_of
+from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
 from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
 from vla_bench.envs.tabletop.robots.build import add_robot
@@ -56,19 +56,20 @@ class World:
         self._robot_dofs = [self.model.joint(name).dofadr[0] for name in joints]
         self._tcp = self.model.site("tcp").id
 
-    def reset(self, spawns: Mapping[str, Pose]) -> None:
+    def reset(self, spawns: Mapping[str, Pose], home: Vector | None = None) -> None:
         """Robot at home, each object at rest where `spawns` (x, y, height of support; yaw) says.
 
-        A function of its arguments alone, whatever happened before.
+        `home` has the joints of arm and fingers, the mount's if None. A function of its
+        arguments alone, whatever happened before.
         """
         mujoco.mj_resetData(self.model, self.data)
-        self._home()
+        self._home(self.scene.mount.home)
         for name, spawn in spawns.items():
             self._place(name, spawn)
         self._advance(SETTLE_SECONDS)
         if not self._is_still():
             self._advance(SETTLE_MORE_SECONDS)
-        self._home()
+        self._home(home or self.scene.mount.home)
         self.data.time = 0.0
 
     def _place(self, name: str, spawn: Pose) -> None:
@@ -158,9 +159,9 @@ class World:
         impulses = contact_impulses(self.model, self.data, self._bodies[name])
         return all(body in fine or not is_touch(impulse) for body, impulse in impulses.items())
 
-    def _home(self) -> None:
-        """Put the robot, at rest, into its start configuration and make that its target."""
-        self.data.qpos[[*self._arm_qpos, *self._finger_qpos]] = self.scene.mount.home
+    def _home(self, joints: Vector) -> None:
+        """Put the robot, at rest, into a start configuration and make that its target."""
+        self.data.qpos[[*self._arm_qpos, *self._finger_qpos]] = joints
         self.data.qvel[self._robot_dofs] = 0.0
         self.controller.reset(self.data)
         mujoco.mj_forward(self.model, self.data)

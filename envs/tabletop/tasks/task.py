@@ -7,10 +7,10 @@ task, plus a line in `tasks/__init__.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from vla_bench.envs.tabletop.geometry import Pose
+from vla_bench.envs.tabletop.geometry import Pose, Vector
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.world import World
@@ -62,7 +62,17 @@ class Expert(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """One task; `horizon` counts control steps, `layouts` has one entry per initial state."""
+    """One task.
+
+    Attributes:
+        horizon: In control steps.
+        layouts: One entry per initial state.
+        facts: What else the card says of it, such as the category in a paper's table.
+        homes: The robot's joints at the start, one entry per initial state; empty where they
+            are always the scene's.
+        turns: Tasks of the same scene, objects and layouts that initial states ask for in turn,
+            as in paired trials of language grounding; empty where all ask for the same.
+    """
 
     name: str
     instruction: str
@@ -72,3 +82,14 @@ class Task:
     layouts: tuple[Layout, ...]
     goal: Goal
     expert: Callable[[World], Expert]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    homes: tuple[Vector, ...] = ()
+    turns: tuple[Task, ...] = ()
+
+    def asked(self, index: int) -> Task:
+        """What initial state `index` asks for: instruction, goal and expert."""
+        return self.turns[index % len(self.turns)] if self.turns else self
+
+    def home(self, index: int) -> Vector:
+        """The robot's joints, arm then fingers, at the start from initial state `index`."""
+        return self.homes[index] if self.homes else self.scene.mount.home

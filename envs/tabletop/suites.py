@@ -1,0 +1,61 @@
+"""The suites that `TabletopEnv` can be, by name and by task: what a card says of all tasks alike.
+
+A new suite is a `Suite` here, its tasks, and one YAML in conf/env.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vla_bench.envs.tabletop.tasks.registry import TASKS
+from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.errors import ConfigError, unknown_name
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`name` carries the version; `tasks` by name, in the order of the plan; the rest is prose."""
+
+    name: str
+    description: str
+    success: str
+    score: str
+    source: str
+    tasks: Mapping[str, Task]
+
+
+WIDOWX_SIMPLER = Suite(
+    name="widowx_simpler_tabletop-v0",
+    description="A MuJoCo twin of SIMPLER's four WidowX tasks, built from primitive shapes: "
+    "SIMPLER's control law, camera, initial states, horizons, instructions and success rules; not "
+    "its meshes, its photographs or its physics engine. Rates measured here are not SIMPLER rates.",
+    success="the task's rule holds at the last step of an episode of fixed length",
+    score="furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; 1 while the "
+    "success rule holds",
+    source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+    tasks=TASKS,
+)
+
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (WIDOWX_SIMPLER,)}
+
+
+def suite_of(tasks: Sequence[str]) -> Suite:
+    """The suite that has all of `tasks`.
+
+    Raises ConfigError for none, for an unknown one, and for tasks of different suites: they
+    may differ in robot, control rate and scoring, so no table could hold them.
+    """
+    homes = {task: suite for suite in SUITES.values() for task in suite.tasks}
+    if not tasks:
+        raise ConfigError(f"tasks is empty: expected some of {', '.join(homes)}.")
+    for task in tasks:
+        if task not in homes:
+            raise unknown_name("task", task, homes)
+    first, *others = dict.fromkeys(homes[task].name for task in tasks)
+    if others:
+        raise ConfigError(
+            f"tasks is of several suites, {', '.join([first, *others])}: expected those of one. "
+            "Run one evaluation per suite."
+        )
+    return SUITES[first]
