@@ -93,7 +93,7 @@ def _build_towel(builder: ObjectBuilder) -> None:
 
 
 def _build_plate(builder: ObjectBuilder) -> None:
-    glaze = Paint((0.86, 0.91, 0.70, 1.0), None, specular=0.4, shininess=0.6, casts_shadow=False)
+    glaze = Paint((0.74, 0.79, 0.58, 1.0), None, specular=0.4, shininess=0.6, casts_shadow=False)
     builder.draw_mesh(lathe(PLATE_PROFILE, 32), glaze)
     base = Solid("cylinder", (0.036, 0.00075), (0.0, 0.0, 0.00075))
     rim = Solid("cylinder", (0.053, 0.0010), (0.0, 0.0, 0.0030))

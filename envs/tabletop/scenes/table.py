@@ -27,7 +27,7 @@ CAMERA = Camera(
 
 
 def _build(furniture: Furniture) -> None:
-    top = furniture.paint(Paint(texture=wood((150, 78, 50)), repeat=(1.0, 1.0), specular=0.25))
+    top = furniture.paint(Paint(texture=wood((132, 72, 46)), repeat=(1.0, 1.0), specular=0.25))
     furniture.add(Solid("box", (0.185, 0.65, 0.02), (-0.162, 0.345, TABLE_HEIGHT - 0.02)), top)
     stand = furniture.paint(Paint((0.16, 0.17, 0.20, 1.0)))
     furniture.add(Solid("box", (0.16, 0.3, 0.05), (0.2, 0.03, TABLE_HEIGHT - 0.05)), stand)
@@ -47,6 +47,6 @@ TABLE = Scene(
         Light((-1.0, -0.5, -1.0), 0.16),
         Light((1.0, 1.0, -1.0), 0.16),
     ),
-    ambient=0.40,
+    ambient=0.38,
     build=_build,
 )
