@@ -13,10 +13,10 @@ import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import errors
+from openvla_toys import copy_golden, write_toy
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.openvla_toys import copy_golden, write_toy
 from vla_bench.errors import ConfigError, VlaBenchError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.adapter import read_adapter

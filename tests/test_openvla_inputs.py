@@ -14,8 +14,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from openvla_toys import golden_cases, golden_image
 
-from tests.openvla_toys import golden_cases, golden_image
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.openvla.action_tokens import CENTRES, EDGES, ActionTokens
 from vla_bench.policies.openvla.checkpoint import read_config

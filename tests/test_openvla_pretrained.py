@@ -10,14 +10,14 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-
-from tests.openvla_toys import (
+from openvla_toys import (
     copy_golden,
     golden_cases,
     golden_image,
     random_images,
     write_toy,
 )
+
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.pretrained import Options
