@@ -6,7 +6,7 @@ An object's factory only says shapes; size and colour variations act here, for e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mujoco
@@ -18,6 +18,8 @@ from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE
 from vla_bench.protocols import Image
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
+# A shadow map of 512 speckles the surface that casts: so a smaller core, hidden inside, casts.
+CORE = 0.85
 FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes the larger one
 
 
@@ -25,7 +27,7 @@ FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes 
 class Paint:
     """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times.
 
-    What lies flat need not cast a shadow, and looks better without its own grain.
+    What lies flat need not cast a shadow.
     """
 
     rgba: Vector = (1.0, 1.0, 1.0, 1.0)
@@ -77,20 +79,19 @@ class ObjectBuilder:
 
     def draw(self, solid: Solid, paint: Paint) -> None:
         """Add something that is seen but touches nothing."""
-        self._shape(self._add(solid), paint)
+        material = add_paint(self._spec, self._next_name(), paint)
+        self._show(self._add(solid), material)
+        if paint.casts_shadow:
+            core = replace(solid, size=tuple(CORE * length for length in solid.size))
+            self._show(self._add(core), material, casts_shadow=True)
 
     def draw_mesh(self, mesh: Mesh, paint: Paint, pose: Pose | None = None) -> None:
-        """Add a mesh that is seen but touches nothing."""
-        name = self._next_name()
-        added = self._spec.add_mesh(name=name)
-        added.uservert = mesh.vertices.astype(np.float32).ravel().tolist()
-        added.userface = mesh.faces.ravel().tolist()
-        added.usertexcoord = mesh.uv.astype(np.float32).ravel().tolist()
-        added.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
+        """Add a mesh that is seen but touches nothing; to cast a shadow, it is star-shaped."""
+        material = add_paint(self._spec, self._next_name(), paint)
         where = pose or Pose((0.0, 0.0, 0.0))
-        geom = self._body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name)
-        geom.pos, geom.quat = list(where.position), list(where.quaternion)
-        self._shape(geom, paint)
+        self._show(self._add_mesh(mesh, where), material)
+        if paint.casts_shadow:
+            self._show(self._add_mesh(mesh.scaled(CORE), where), material, casts_shadow=True)
 
     def collide(self, solid: Solid, mass: float) -> None:
         """Add something that touches and weighs (`mass` kg) but is not seen."""
@@ -107,11 +108,21 @@ class ObjectBuilder:
         geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
         return geom
 
-    def _shape(self, geom: Any, paint: Paint) -> None:
+    def _add_mesh(self, mesh: Mesh, pose: Pose) -> Any:
+        name = self._next_name()
+        added = self._spec.add_mesh(name=name)
+        added.uservert = mesh.vertices.astype(np.float32).ravel().tolist()
+        added.userface = mesh.faces.ravel().tolist()
+        added.usertexcoord = mesh.uv.astype(np.float32).ravel().tolist()
+        added.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
+        geom = self._body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name)
+        geom.pos, geom.quat = list(pose.position), list(pose.quaternion)
+        return geom
+
+    def _show(self, geom: Any, material: str, casts_shadow: bool = False) -> None:
         geom.contype = geom.conaffinity = 0
         geom.density, geom.group = 0.0, VISIBLE_GROUP
-        geom.castshadow = paint.casts_shadow
-        geom.material = add_paint(self._spec, self._next_name(), paint)
+        geom.material, geom.castshadow = material, casts_shadow
 
     def _next_name(self) -> str:
         self._n_parts += 1

@@ -6,6 +6,8 @@ measured there. Each frame is that of SIMPLER's object, so that poses compare di
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
@@ -61,7 +63,8 @@ def _build_spoon(builder: ObjectBuilder) -> None:
         24,
     )
     rim = _underside(BOWL_AT) + depth
-    builder.draw_mesh(bowl.scaled(BOWL_RADII), plastic, Pose((BOWL_AT, 0.0, rim)))
+    hollow = replace(plastic, casts_shadow=False)
+    builder.draw_mesh(bowl.scaled(BOWL_RADII), hollow, Pose((BOWL_AT, 0.0, rim)))
     height = _underside(HANDLE_AT) + HANDLE_HALF[2]
     tilt = about_axis("y", SPOON_SLOPE)
     handle = lathe(
