@@ -16,7 +16,7 @@ from toy_runs import ToyRun, film
 
 from vla_bench import report
 from vla_bench.errors import StoreError
-from vla_bench.report import figures, latex, videos
+from vla_bench.report import figures, latex, page, videos
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 
@@ -196,6 +196,31 @@ def test_a_run_of_nothing_but_errors_can_be_reported(tmp_path: Path) -> None:
     assert "incomplete: 4 errors" in html
     assert re.search(r"4 × expert: <code>ValueError", html)
     assert "0 of 4 planned episodes finished (4 errors)" in written.table
+
+
+def test_a_card_is_shown_whatever_it_holds() -> None:
+    card = {
+        "image_size": [64, 48],
+        "tasks": {},
+        "proprio": {"tcp": "m", "joints": ["rad"]},
+        "z": 1.5,
+    }
+    assert page.card_lines(card) == [
+        ("image, px", "64 × 48"),
+        ("proprio", "tcp: m; joints: rad"),
+        ("z", "1.5"),
+    ]
+
+
+def test_the_summary_speaks_of_policies_that_a_robot_could_run(tmp_path: Path) -> None:
+    alone = report.success_text([EXPERT.write(tmp_path / "expert")])
+    assert alone.splitlines()[-1] == "12 of 12 planned episodes finished."
+    other = replace(
+        LEARNED, policy="other", outcomes={"push_cube": "SSSSSf", "lift_cube": "ffffff"}
+    )
+    folders = [run.write(tmp_path / run.policy) for run in (LEARNED, other)]
+    summary = report.success_text([tmp_path / "expert", *folders]).splitlines()[-1]
+    assert "highest success rate without privileged information: other, 41.7 % [" in summary
 
 
 def test_a_run_without_any_record_can_be_reported(tmp_path: Path) -> None:

@@ -150,10 +150,12 @@ class Contents:
     def _highest(self, suite: Suite) -> list[str]:
         """The best measured rate among the policies that a robot could run, if any is complete."""
         rated = suite.headline[suite.headline["rate"].notna()]
-        rated = rated[~rated["privileged"]]
-        if rated.empty:
+        fair = rated[~rated["privileged"]]
+        if fair.empty:
             return []
-        best = rated.iloc[int(rated["rate"].argmax())]
-        text = interval(best["rate"], best["low"], best["high"])
+        best = fair.iloc[int(fair["rate"].argmax())]
+        text = f"{best['policy']}, {interval(best['rate'], best['low'], best['high'])}"
+        if suite.headline["privileged"].eq(False).sum() == 1:
+            return [f"success rate: {text}"]
         among = " without privileged information" if self.privileged else ""
-        return [f"highest success rate{among}: {best['policy']}, {text}"]
+        return [f"highest success rate{among}: {text}"]

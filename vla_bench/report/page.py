@@ -151,6 +151,8 @@ def _words(key: str, value: Any) -> str:
         return value
     if isinstance(value, list) and all(isinstance(v, (str, int, float)) for v in value):
         return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_words(name, part)}" for name, part in value.items())
     return json.dumps(value)
 
 

@@ -41,4 +41,4 @@ def _suite(suite: Suite, privileged: set[str]) -> str:
                 grid.add_row(shown, policy + mark, "–", "", cell["status"])
     stream = io.StringIO()
     Console(file=stream, width=_WIDTH, color_system=None, markup=False).print(grid, markup=False)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()) + "\n"
