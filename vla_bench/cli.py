@@ -16,6 +16,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
 
   vla-bench eval policy=NAME env=NAME [key=value ...]   evaluate; the same command resumes
   vla-bench eval -m policy=A,B env=NAME                 sweep (any Hydra multirun syntax)
+  vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
   vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
   vla-bench list                                        policies, envs, experiments
   vla-bench doctor                                      check this machine; print the fixes
@@ -54,6 +55,19 @@ def _eval_job(config: dict[str, Any]) -> None:
     finished = run(Settings(**config), console)
     console.print(success_text([finished.folder]), **_PLAIN)
     console.print(f"Report: vla-bench report {finished.folder}", **_PLAIN)
+
+
+def _demos(arguments: list[str]) -> None:
+    _hydra("demos", arguments, _demos_job)
+
+
+def _demos_job(config: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from vla_bench.demos import Settings, record, summary
+
+    console = Console()
+    console.print(summary(record(Settings(**config), console)), **_PLAIN)
 
 
 def _report(arguments: list[str]) -> None:
@@ -96,6 +110,7 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True
 
 _VERBS: dict[str, Callable[[list[str]], None]] = {
     "eval": _eval,
+    "demos": _demos,
     "report": _report,
     "list": _list,
     "doctor": _doctor,

@@ -19,6 +19,7 @@ from vla_bench.errors import ConfigError, unknown_name
 MODULE = "vla_bench.conf"
 GROUPS = ("policy", "env")
 EXPERIMENT = "experiment"  # optional; chooses the other groups, as in +experiment=widowx_scripted
+_CHOSEN = {("demos", "policy")}  # (verb, group) where the verb's YAML makes a choice itself
 
 
 def file_name(text: str) -> str:
@@ -38,7 +39,7 @@ def check_overrides(config_name: str, arguments: Sequence[str], config_dir: str 
     with initialize_config_module(MODULE, version_base="1.3"):
         groups = (*groups_of(config_name), EXPERIMENT)
         for group in groups:
-            _check_choice(group, overrides, config_dir)
+            _check_choice(group, overrides, config_dir, (config_name, group) in _CHOSEN)
         choices = [str(o.input_line) for o in overrides if o.key_or_group in groups]
         search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
         first = [f"{line.partition('=')[0]}={_first_value(line)}" for line in choices]
@@ -60,7 +61,7 @@ def options(group: str, config_dir: str | None = None) -> list[str]:
 
 def groups_of(config_name: str) -> tuple[str, ...]:
     """The groups that a verb's config asks the user to choose from."""
-    return GROUPS if config_name == "eval" else ()
+    return GROUPS if config_name in ("eval", "demos") else ()
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -85,11 +86,13 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         ) from error
 
 
-def _check_choice(group: str, overrides: Sequence[Override], config_dir: str | None) -> None:
+def _check_choice(
+    group: str, overrides: Sequence[Override], config_dir: str | None, is_chosen: bool
+) -> None:
     valid = options(group, config_dir)
     lines = [str(o.input_line) for o in overrides if o.key_or_group == group]
     if not lines and not any(o.key_or_group == EXPERIMENT for o in overrides):
-        if group == EXPERIMENT:
+        if group == EXPERIMENT or is_chosen:
             return
         raise ConfigError(f"Choose a {group}: {group}=<name>. Valid: {', '.join(valid)}.")
     for line in lines:

@@ -51,17 +51,15 @@ def run(settings: Settings, console: Console) -> store.Run:
     folder = Path(settings.output)
     policy: Policy = construct(settings.policy)
     env, image_check = _preflight(settings, policy)
-    identity = _identity(settings, policy, env, image_check)
-    with store.start(folder, identity, env.episodes, provenance.session()) as writer:
+    asked = identity(settings, policy, env, image_check)
+    with store.start(folder, asked, env.episodes, provenance.session()) as writer:
         pending = writer.run.pending
         title = f"{policy.name} on {env.name}"
         n_done = len(env.episodes) - len(pending)
         text = f"{title}: {len(pending)} episodes to run, {n_done} done, {folder}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         records = evaluate(policy, settings.lane, n_lanes, pending)
-        for record in _until_too_many_errors(
-            watch(records, title, len(pending), console), settings
-        ):
+        for record in until_too_many_errors(watch(records, title, len(pending), console), settings):
             writer.append(replace(record, image_check=image_check))
         _film(settings, store.read_run(folder), env, n_lanes, console)
     return store.read_run(folder)
@@ -86,7 +84,7 @@ def _preflight(settings: Settings, policy: Policy) -> tuple[Description, str]:
         lane.close()
 
 
-def _identity(
+def identity(
     settings: Settings, policy: Policy, env: Description, image_check: str
 ) -> dict[str, Any]:
     """What makes two runs the same run; what may differ between sessions is left out."""
@@ -110,9 +108,10 @@ def _identity(
     }
 
 
-def _until_too_many_errors(
+def until_too_many_errors(
     records: Iterator[EpisodeRecord], settings: Settings
 ) -> Iterator[EpisodeRecord]:
+    """Pass `records` on. Raises VlaBenchError after ``settings.max_errors`` errors."""
     n_errors = 0
     for record in records:
         yield record

@@ -1,0 +1,62 @@
+"""A toy expert for the toy corridor, and small data sets made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from toys import LINE
+
+from vla_bench import store
+from vla_bench.demos import Settings, record
+from vla_bench.protocols import FloatArray, Request
+
+
+class Stroller:
+    """The corridor's expert plus noise, but backwards in the episodes named in `lost`."""
+
+    cameras: Sequence[str] = ()
+    history = 1
+    privileged = True
+    action_spec = LINE
+    name = "stroller"
+
+    def __init__(self, noise: float = 0.05, lost: Sequence[str] = (), chunk: int = 1) -> None:
+        self._noise, self._lost, self._chunk = noise, tuple(lost), chunk
+
+    def act(self, requests: Sequence[Request]) -> list[FloatArray]:
+        return [self._rows(request) for request in requests]
+
+    def _rows(self, request: Request) -> FloatArray:
+        step = request.memory["step"] = request.memory.get("step", 0) + 1
+        seed = [step, *request.episode_id.encode()]
+        expert = request.observations[-1].privileged["expert_action"]
+        noise = np.array([self._noise * np.random.default_rng(seed).normal(), 0.0])
+        sign = -1.0 if request.episode_id in self._lost else 1.0
+        return np.tile(sign * expert + noise, (self._chunk, 1))
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    """A recording of four corridor episodes of which one, walk-01-s0, fails."""
+    policy = {"_target_": "toy_demos.Stroller", "lost": ["walk-01-s0"]}
+    usual: dict[str, Any] = {
+        "policy": {**policy, **changes.pop("policy", {})},
+        "env": {"_target_": "toys.Corridor", **changes.pop("env", {})},
+        "n": 4,
+        "output": str(folder),
+        "cameras": None,
+        "images": "video",
+        "n_lanes": 2,
+        "lane_python": None,
+        "lane_timeout_seconds": 60.0,
+        "max_errors": 1,
+    }
+    return Settings(**{**usual, **changes})
+
+
+def recorded(folder: Path, **changes: Any) -> store.Run:
+    """Record them."""
+    return record(settings(folder, **changes), Console(quiet=True))
