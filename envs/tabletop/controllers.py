@@ -1,6 +1,7 @@
-"""From one 7-D action to drive targets: SIMPLER's control laws. Knows no task.
+"""From one 7-D action to drive targets: SIMPLER's WidowX law, and what every law is.
 
-A controller is asked once per control step; the physics then runs with constant drive targets.
+A controller is asked once per control step. Knows no task. The Google Robot's law is in
+`measured_pose.py`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ class Controller(Protocol):
         """Take the present pose as the target, the gripper open."""
         ...
 
-    def command(self, data: Any, action: FloatArray) -> None:
-        """Set `data.ctrl`, the drive targets, from an action (7,)."""
+    def command(self, data: Any, action: FloatArray, n_substeps: int) -> FloatArray:
+        """Drive targets (rows, nu) for one control step of `n_substeps`, from an action (7,).
+
+        Each row holds for n_substeps / rows of the physics' steps.
+        """
         ...
 
 
@@ -55,8 +59,8 @@ class TargetPoseController:
         data.ctrl[self._arm] = angles
         data.ctrl[self._fingers] = self._finger_target(1.0)
 
-    def command(self, data: Any, action: FloatArray) -> None:
-        """Set `data.ctrl` from an action (7,): dx dy dz m, rotation vector rad, gripper_open.
+    def command(self, data: Any, action: FloatArray, n_substeps: int) -> FloatArray:  # noqa: ARG002
+        """Constant targets (1, nu) from dx dy dz m, rotation vector rad, gripper_open.
 
         A pose out of reach moves the target but not the arm: it holds where it is.
         """
@@ -66,8 +70,10 @@ class TargetPoseController:
         self.position = pivot + turn @ (self.position - pivot) + action[:3]
         self.rotation = turn @ self.rotation
         solution = self._ik.solve(self.position, self.rotation, angles)
-        data.ctrl[self._arm] = angles if solution is None else solution
-        data.ctrl[self._fingers] = self._finger_target(float(action[6]))
+        targets = np.zeros((1, data.ctrl.size))
+        targets[:, self._arm] = angles if solution is None else solution
+        targets[:, self._fingers] = self._finger_target(float(action[6]))
+        return targets
 
     def _finger_target(self, gripper_open: float) -> float:
         """Metres. Drives stop at the joint's limits, as SIMPLER's do."""

@@ -17,15 +17,22 @@ from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, qua
 from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
 from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
 from vla_bench.envs.tabletop.robots.build import add_robot
-from vla_bench.envs.tabletop.scenes.scene import Furniture, Scene, add_camera, add_lights
+from vla_bench.envs.tabletop.robots.robot import Robot
+from vla_bench.envs.tabletop.scenes.scene import (
+    Furniture,
+    Scene,
+    add_camera,
+    add_lights,
+    mount_camera,
+)
 from vla_bench.errors import EnvError
 from vla_bench.protocols import FloatArray, Image
 
-TIMESTEP = 0.005  # s
+TIMESTEP = 0.005  # s, nearly: a control period has a whole number of them
 SETTLE_SECONDS = 1.0
 SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
 STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
-
+ROBOT = "robot"  # in a layout: where the base stands
 
 # After these MuJoCo resets the state by itself and goes on.
 BROKEN = tuple(
@@ -42,14 +49,17 @@ class World:
         self.model = _compile(scene, objects, look)
         self.data = mujoco.MjData(self.model)
         self.controller = scene.mount.controller(self.model, self.robot)
-        self._substeps = round(1.0 / (self.robot.control_hz * TIMESTEP))
         self._renderer: Renderer | None = None
+        self._stands = scene.mount.base
         self._base = np.array(scene.mount.base.position)
         self._base_rotation = matrix(scene.mount.base.quaternion)
         self._bodies = {name: self.model.body(name).id for name in objects}
         self._robot_bodies = {self.model.body(link.name).id for link in self.robot.links}
         fingers = self.robot.gripper.fingers
-        self._fingers = [(self.model.body(f.link).id, np.array(f.opening)) for f in fingers]
+        self._fingers = [
+            ([self.model.body(link).id for link in (f.link, f.tip) if link], np.array(f.opening))
+            for f in fingers
+        ]
         self._finger_qpos = [self.model.joint(f.joint).qposadr[0] for f in fingers]
         self._arm_qpos = [self.model.joint(name).qposadr[0] for name in self.robot.arm]
         joints = (*self.robot.arm, *(f.joint for f in fingers))
@@ -59,18 +69,36 @@ class World:
     def reset(self, spawns: Mapping[str, Pose], home: Vector | None = None) -> None:
         """Robot at home, each object at rest where `spawns` (x, y, height of support; yaw) says.
 
-        `home` has the joints of arm and fingers, the mount's if None. A function of its
+        `spawns` may also place the base (``robot``) and open a drawer, by its x in metres. `home` has the joints of arm and fingers, the mount's if None. A function of its
         arguments alone, whatever happened before.
         """
         mujoco.mj_resetData(self.model, self.data)
+        self._stand(spawns.get(ROBOT, self.scene.mount.base))
         self._home(self.scene.mount.home)
         for name, spawn in spawns.items():
-            self._place(name, spawn)
+            if name in self.objects:
+                self._place(name, spawn)
+            elif name != ROBOT:
+                self.data.qpos[self.model.joint(name).qposadr[0]] = spawn.position[0]
         self._advance(SETTLE_SECONDS)
         if not self._is_still():
             self._advance(SETTLE_MORE_SECONDS)
         self._home(home or self.scene.mount.home)
         self.data.time = 0.0
+
+    def _stand(self, base: Pose) -> None:
+        """Put the robot's base, and the cameras on it, at `base`."""
+        if base == self._stands:
+            return
+        self._stands = base
+        self._base, self._base_rotation = np.array(base.position), matrix(base.quaternion)
+        root = self.model.body(self.robot.links[0].name).id
+        self.model.body_pos[root], self.model.body_quat[root] = base.position, base.quaternion
+        for camera in self.scene.cameras:
+            mounted = mount_camera(camera, base)
+            number = self.model.camera(camera.name).id
+            self.model.cam_pos[number] = mounted.position
+            self.model.cam_quat[number] = mounted.quaternion
 
     def _place(self, name: str, spawn: Pose) -> None:
         kind = self.objects[name]
@@ -85,8 +113,11 @@ class World:
 
     def step(self, action: FloatArray) -> None:
         """Execute one action (7,) for one control period. Raises EnvError if the physics breaks."""
-        self.controller.command(self.data, action)
-        mujoco.mj_step(self.model, self.data, nstep=self._substeps)
+        n_substeps = _n_substeps(self.robot)
+        targets = self.controller.command(self.data, action, n_substeps)
+        for row in targets:
+            self.data.ctrl[:] = row
+            mujoco.mj_step(self.model, self.data, nstep=n_substeps // len(targets))
         if any(self.data.warning[kind].number for kind in BROKEN):
             raise EnvError(f"The physics became unstable at action {action.tolist()}.")
         mujoco.mj_kinematics(self.model, self.data)
@@ -145,17 +176,29 @@ class World:
         """Whether every finger is pushed apart by the object, within `max_angle` rad."""
         impulses = contact_impulses(self.model, self.data, self._bodies[name])
         return all(
-            is_pushed_apart(
-                impulses.get(body, np.zeros(3)),
-                self.data.xmat[body].reshape(3, 3) @ opening,
-                max_angle,
+            any(
+                is_pushed_apart(
+                    impulses.get(body, np.zeros(3)),
+                    self.data.xmat[body].reshape(3, 3) @ opening,
+                    max_angle,
+                )
+                for body in links
             )
-            for body, opening in self._fingers
+            for links, opening in self._fingers
         )
 
-    def touches_only(self, name: str, allowed: str) -> bool:
-        """Whether the object touches nothing but the robot and the object `allowed`."""
-        fine = self._robot_bodies | {self._bodies[allowed]}
+    def touches(self, name: str, body: str) -> bool:
+        """Whether the object touches the body, e.g. a drawer's floor."""
+        impulses = contact_impulses(self.model, self.data, self._bodies[name])
+        return is_touch(impulses.get(self.model.body(body).id, np.zeros(3)))
+
+    def drawer_opening(self, name: str) -> float:
+        """How far the scene's drawer `name` is open, m."""
+        return float(self.data.qpos[self.model.joint(name).qposadr[0]])
+
+    def touches_only(self, name: str, *allowed: str) -> bool:
+        """Whether the object touches nothing but the robot and the objects `allowed`."""
+        fine = self._robot_bodies | {self._bodies[other] for other in allowed}
         impulses = contact_impulses(self.model, self.data, self._bodies[name])
         return all(body in fine or not is_touch(impulse) for body, impulse in impulses.items())
 
@@ -167,7 +210,8 @@ class World:
         mujoco.mj_forward(self.model, self.data)
 
     def _advance(self, seconds: float) -> None:
-        mujoco.mj_step(self.model, self.data, nstep=round(seconds / TIMESTEP))
+        n_steps = round(seconds / self.model.opt.timestep)
+        mujoco.mj_step(self.model, self.data, nstep=n_steps)
 
     def _is_still(self) -> bool:
         linear = angular = 0.0
@@ -180,14 +224,21 @@ class World:
         return linear <= STILL[0] and angular <= STILL[1]
 
 
+def _n_substeps(robot: Robot) -> int:
+    """Steps of the physics in one control period."""
+    return round(1.0 / (robot.control_hz * TIMESTEP))
+
+
 def _compile(scene: Scene, objects: Mapping[str, TabletopObject], look: Look) -> Any:
     spec = mujoco.MjSpec()
     option = spec.option
-    option.timestep, option.integrator = TIMESTEP, mujoco.mjtIntegrator.mjINT_DISCRETE
+    robot = scene.mount.robot
+    option.timestep = 1.0 / (robot.control_hz * _n_substeps(robot))
+    option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE
     option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0
     option.iterations, option.ls_iterations, option.tolerance = 20, 20, 1e-7
     prepare(spec, look)
-    add_robot(spec, scene.mount.robot, scene.mount.base)
+    add_robot(spec, robot, scene.mount.base)
     scene.build(Furniture(spec))
     add_lights(spec, scene)
     for camera in scene.cameras:

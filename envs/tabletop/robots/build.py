@@ -42,6 +42,7 @@ def add_robot(spec: Any, robot: Robot, base: Pose) -> None:
     pads = []
     for link in robot.links:
         body = bodies[link.parent].add_body(name=link.name, pos=list(link.position), gravcomp=1.0)
+        body.quat = list(link.quaternion)
         if not link.parent:
             body.pos, body.quat = list(base.position), list(base.quaternion)
         bodies[link.name] = body
@@ -55,7 +56,17 @@ def add_robot(spec: Any, robot: Robot, base: Pose) -> None:
     for (link_a, a), (link_b, b) in itertools.combinations(pads, 2):
         if link_a != link_b:
             spec.add_pair(geomname1=a, geomname2=b, condim=1)
-    bodies[robot.tcp_link].add_site(name="tcp", pos=list(robot.tcp_position))
+    if robot.gripper.mirrored:
+        _mirror(spec, *(finger.joint for finger in robot.gripper.fingers))
+    tcp = bodies[robot.tcp_link].add_site(name="tcp", pos=list(robot.tcp_position))
+    tcp.quat = list(robot.tcp_quaternion)
+
+
+def _mirror(spec: Any, joint: str, other: str) -> None:
+    equality = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=joint, name2=other)
+    equality.objtype = mujoco.mjtObj.mjOBJ_JOINT
+    equality.data[:5] = [0.0, 1.0, 0.0, 0.0, 0.0]
+    equality.solref = [0.01, 1.0]
 
 
 def _material(robot: Robot, name: str) -> str:
@@ -76,6 +87,8 @@ def _add_inertia_and_joint(spec: Any, body: Any, link: Link) -> None:
         name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT
     )
     actuator.set_to_position(kp=drive.stiffness)
+    if drive.limit is not None:
+        actuator.forcerange = [-drive.limit, drive.limit]
 
 
 def _add_shape(body: Any, shape: Shape, material: str) -> Any:

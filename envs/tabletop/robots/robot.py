@@ -16,11 +16,13 @@ class Drive:
     """A PD position drive: N m/rad and N m s/rad, or N/m and N s/m for a slide.
 
     SIMPLER's force limits act on the spring less the damper, which nearly cancel in free motion;
-    MuJoCo can limit only the spring, which slows the arm by millimetres per step. So: no limit.
+    MuJoCo can limit only the spring (`limit`, N m or N), which slows an arm by millimetres per
+    step. So arms have none.
     """
 
     stiffness: float
     damping: float
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Link:
-    """A rigid body: `position` of its frame in its parent's (no rotation), inertia about `com`.
+    """A rigid body: `position` and `quaternion` of its frame in its parent's, inertia about `com`.
 
     `casts_shadow` where it helps to judge depth: each caster is drawn a second time.
     """
@@ -68,6 +70,7 @@ class Link:
     joint: Joint | None
     shapes: tuple[Shape, ...]
     casts_shadow: bool = False
+    quaternion: Vector = (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,32 @@ class Material:
 
 @dataclass(frozen=True)
 class Finger:
-    """`opening` is the direction, in the finger link's frame, in which it moves away."""
+    """`opening` is the direction, in the finger link's frame, in which it moves away.
+
+    `tip` is a second link, fixed to it, whose `opening` is the same in its own frame.
+    """
 
     link: str
     joint: str
     opening: Vector
+    tip: str | None = None
 
 
 @dataclass(frozen=True)
 class Gripper:
-    """`closed` and `opened`: drive targets at gripper_open 0 and 1; `travel`: what joints reach."""
+    """Two fingers.
+
+    Attributes:
+        closed, opened: Extreme drive targets.
+        travel: What joints reach, closed first.
+        mirrored: Whether a linkage keeps both joints at the same position.
+    """
 
     fingers: tuple[Finger, ...]
     closed: float
     opened: float
     travel: tuple[float, float]
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,3 +122,4 @@ class Robot:
     tcp_link: str
     tcp_position: Vector
     control_hz: int
+    tcp_quaternion: Vector = (1.0, 0.0, 0.0, 0.0)

@@ -70,17 +70,44 @@ class Scene:
     build: Callable[[Furniture], None]
 
 
-class Furniture:
-    """Adds static geometry to an MjSpec."""
+@dataclass(frozen=True)
+class Slide:
+    """How a drawer slides out along its x: `mass` kg, `travel` m, `damping` N s/m, `friction` N."""
 
-    def __init__(self, spec: Any) -> None:
+    mass: float
+    travel: float
+    damping: float
+    friction: float
+
+
+class Furniture:
+    """Adds geometry to an MjSpec that stands still, or that moves as one drawer."""
+
+    def __init__(self, spec: Any, body: Any = None) -> None:
         self._spec = spec
+        self._body = spec.worldbody if body is None else body
         self._n_paints = 0
 
     def paint(self, paint: Paint) -> str:
         """Register a surface; returns the name to pass to `add`."""
         self._n_paints += 1
         return add_paint(self._spec, f"furniture_{self._n_paints}", paint)
+
+    def drawer(self, name: str, position: Vector, slide: Slide) -> Furniture:
+        """A body and joint called `name` that slides out along x from `position`."""
+        part = self.part(name, position)
+        body = part._body
+        body.explicitinertial, body.mass = True, slide.mass
+        body.inertia = [slide.mass * 0.05] * 3  # of no consequence: it never turns
+        joint = body.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
+        joint.range = [0.0, slide.travel]
+        joint.damping = [slide.damping, 0.0, 0.0]
+        joint.frictionloss = slide.friction
+        return part
+
+    def part(self, name: str, position: Vector = (0.0, 0.0, 0.0)) -> Furniture:
+        """A body called `name`, fixed to this one, whose contacts can be told from others'."""
+        return Furniture(self._spec, self._body.add_body(name=name, pos=list(position)))
 
     def add(self, solid: Solid, paint: str, solid_for_objects: bool = True) -> None:
         """Add a drawn shape; objects and the robot bump into it unless told otherwise."""
@@ -94,7 +121,7 @@ class Furniture:
     def _geom(self, solid: Solid, collides: bool) -> Any:
         size = [*solid.size, 0.0, 0.0][:3]
         kinds = {**KINDS, "plane": mujoco.mjtGeom.mjGEOM_PLANE}
-        geom = self._spec.worldbody.add_geom(type=kinds[solid.kind], size=size)
+        geom = self._body.add_geom(type=kinds[solid.kind], size=size, density=0.0)
         geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
         geom.contype, geom.conaffinity = 0, 3 if collides else 0
         geom.condim, geom.friction = 4, SURFACE_FRICTION
@@ -103,12 +130,18 @@ class Furniture:
         return geom
 
 
-def add_camera(spec: Any, camera: Camera, base: Pose) -> None:
-    """Add `camera`, mounted on a robot whose base is at `base`."""
+def mount_camera(camera: Camera, base: Pose) -> Pose:
+    """MuJoCo's pose in the world of `camera` on a robot whose base is at `base`."""
     position = np.array(base.position) + matrix(base.quaternion) @ np.array(camera.pose.position)
     looking = multiply(base.quaternion, camera.pose.quaternion)
-    added = spec.worldbody.add_camera(name=camera.name, pos=position.tolist())
-    added.quat = multiply(looking, TO_MUJOCO_CAMERA).tolist()
+    return Pose(tuple(position.tolist()), tuple(multiply(looking, TO_MUJOCO_CAMERA).tolist()))
+
+
+def add_camera(spec: Any, camera: Camera, base: Pose) -> None:
+    """Add `camera`, mounted on a robot whose base is at `base`."""
+    mounted = mount_camera(camera, base)
+    added = spec.worldbody.add_camera(name=camera.name, pos=list(mounted.position))
+    added.quat = list(mounted.quaternion)
     added.resolution = list(camera.size)
     added.sensor_size = [pixels * 1e-5 for pixels in camera.size]  # 10 um pixels
     added.focal_pixel = [camera.focal, camera.focal]
