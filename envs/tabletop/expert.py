@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Vector, rotation_from_vector, rotation_vector
-from vla_bench.envs.tabletop.tasks.put_on import (
-    MAX_GRASP_ANGLE,
-    PutOn,
-    PutOnJudge,
-    half_extents,
-)
+from vla_bench.envs.tabletop.geometry import Vector, rotation_vector
+from vla_bench.envs.tabletop.servo import FAST, SLOW, UP, action_towards
+from vla_bench.envs.tabletop.tasks.put_on import MAX_GRASP_ANGLE
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
-UP = np.array([0.0, 0.0, 1.0])
 CLEARANCE = 0.07  # m above the grasp, before descending and after
 PASS_OVER = 0.04  # m above the place of release, while carrying
-MAX_STEP = 0.05  # m per control step, the action's nominal range
-MAX_TURN = 0.25  # rad per control step
-FAST, SLOW = 0.10, 0.05  # m that the target may run ahead of the tool
-LEAD = 0.6  # of the remaining error: the arm makes up about 60 % of it in one control step
 LOST = 0.025  # m that an object may shift in the hand
 PATIENCE = 22  # control steps in one phase
 FINGERTIP = 0.0180  # m above the support: the fingers reach 15.6 mm beyond the tool
@@ -75,11 +67,29 @@ class Grasp:
     drop: float = 0.003
 
 
+class PlacementJudge(Protocol):
+    """Knows when there is nothing left to do."""
+
+    def is_placed(self) -> bool: ...
+
+
+class Placement(Protocol):
+    """A goal that is reached by putting the object `source` somewhere, or by holding it up."""
+
+    @property
+    def source(self) -> str: ...
+    def spot(self, world: World) -> FloatArray | None:
+        """World point (3,) m for the object's underside; None: hold it up."""
+        ...
+
+    def start(self, world: World) -> PlacementJudge: ...
+
+
 @dataclass(frozen=True)
 class PickAndPlace:
-    """Makes the expert of a put-on task."""
+    """Makes the expert of a task whose goal is a placement."""
 
-    goal: PutOn
+    goal: Placement
     grasp: Grasp
 
     def start(self, world: World) -> PickAndPlaceExpert:
@@ -92,7 +102,7 @@ class PickAndPlaceExpert:
 
     def __init__(self, plan: PickAndPlace, world: World) -> None:
         self._plan, self._world = plan, world
-        self._judge = PutOnJudge(plan.goal, world)
+        self._judge = plan.goal.start(world)
         _, self._home = world.tcp_in_base()
         frame, _ = world.frame(plan.goal.source)
         rest = world.objects[plan.goal.source].rest.position[2]
@@ -107,7 +117,11 @@ class PickAndPlaceExpert:
         following = self._following()
         if following is not None:
             self._enter(following)
-        return self._towards(*self._goal())
+        goal, speed = self._goal()
+        if self._phase in (Phase.APPROACH, Phase.CARRY):
+            goal = self._rising(goal)
+        gripper_open = 0.0 if self._phase in CLOSED else 1.0
+        return action_towards(self._world, (goal, self._rotation), speed, gripper_open)
 
     def _enter(self, phase: Phase) -> None:
         tool, _ = self._world.tcp_in_base()
@@ -128,6 +142,8 @@ class PickAndPlaceExpert:
             return Phase.RETREAT if n_steps > 2 else None
         if phase in HOLDING and self._has_slipped():
             return Phase.APPROACH
+        if phase is Phase.LIFT and self._plan.goal.spot(self._world) is None:
+            return None
         if phase is Phase.RETREAT:
             return Phase.APPROACH if n_steps > 6 and not self._judge.is_placed() else None
         if phase is not Phase.CLOSE and self._has_arrived():
@@ -170,11 +186,11 @@ class PickAndPlaceExpert:
         return point
 
     def _place_point(self) -> FloatArray:
-        """Where the tool lets go: the object then hangs `drop` above the target."""
-        target = self._plan.goal.target
-        top = abs(half_extents(self._world, target)[2])
-        height = top + self._source_height + self._plan.grasp.drop
-        place: FloatArray = self._centre(target) + height * UP + self._held
+        """Where the tool lets go: the object then hangs `drop` above the spot."""
+        spot = self._plan.goal.spot(self._world)
+        assert spot is not None, "an object that is held up is not carried"
+        height = self._source_height + self._plan.grasp.drop
+        place: FloatArray = self._world.in_base(spot) + height * UP + self._held
         return place
 
     def _grasp_rotation(self) -> FloatArray:
@@ -193,28 +209,10 @@ class PickAndPlaceExpert:
     def _centre(self, name: str) -> FloatArray:
         return self._world.in_base(self._world.centre_of_mass(name))
 
-    def _towards(self, goal: FloatArray, speed: float) -> FloatArray:
-        """The action that brings the tool nearer to `goal`.
-
-        The controller's target is led beyond the goal, since the arm makes up only part of an
-        error in one control step; it is never further than `speed` ahead of the tool.
-        """
-        controller = self._world.controller
-        tool, _ = self._world.tcp_in_base()
-        ahead = tool + _shorten((1.0 + LEAD) * (self._rising(goal, tool) - tool), speed)
-        turn = _shorten(rotation_vector(self._rotation @ controller.rotation.T), MAX_TURN)
-        pivoted = tool + rotation_from_vector(turn) @ (controller.position - tool)
-        move = _shorten(ahead - pivoted, MAX_STEP)
-        return np.array([*move, *turn, 0.0 if self._phase in CLOSED else 1.0])
-
-    def _rising(self, goal: FloatArray, tool: FloatArray) -> FloatArray:
+    def _rising(self, goal: FloatArray) -> FloatArray:
         """`goal`, or first straight up when it is across and above."""
+        tool, _ = self._world.tcp_in_base()
         across = np.linalg.norm((goal - tool)[:2])
-        if self._phase in (Phase.APPROACH, Phase.CARRY) and goal[2] - tool[2] > 0.02 < across:
+        if goal[2] - tool[2] > 0.02 < across:
             return np.array([tool[0], tool[1], goal[2]])
         return goal
-
-
-def _shorten(vector: FloatArray, longest: float) -> FloatArray:
-    length = float(np.linalg.norm(vector))
-    return vector * (longest / length) if length > longest else vector

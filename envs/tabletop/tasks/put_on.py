@@ -52,6 +52,12 @@ class PutOn:
     def start(self, world: World) -> PutOnJudge:
         return PutOnJudge(self, world)
 
+    def spot(self, world: World) -> FloatArray:
+        """World point (3,) m in the middle of the target's top: where an expert lets go."""
+        spot = world.centre_of_mass(self.target)
+        spot[2] += abs(half_extents(world, self.target)[2])
+        return spot
+
 
 class PutOnJudge:
     """One episode of `PutOn`. The score is the furthest sub-goal so far; 1 only while it holds."""
