@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Pose, about_axis
+from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import checked_towel
@@ -95,15 +95,20 @@ def _build_towel(builder: ObjectBuilder) -> None:
     builder.collide(Solid("box", TOWEL_HALF), TOWEL_MASS)
 
 
-def _build_plate(builder: ObjectBuilder) -> None:
-    glaze = Paint((0.74, 0.79, 0.58, 1.0), None, specular=0.4, shininess=0.6, casts_shadow=False)
-    builder.draw_mesh(lathe(PLATE_PROFILE, 32), glaze)
-    base = Solid("cylinder", (0.036, 0.00075), (0.0, 0.0, 0.00075))
-    rim = Solid("cylinder", (0.053, 0.0010), (0.0, 0.0, 0.0030))
-    builder.collide(base, PLATE_MASS * 0.5)
-    builder.collide(rim, PLATE_MASS * 0.5)
+def plate(kind: str, rgba: Vector) -> TabletopObject:
+    """SIMPLER's plate, glazed in a colour."""
+
+    def build(builder: ObjectBuilder) -> None:
+        glaze = Paint(rgba, None, specular=0.4, shininess=0.6, casts_shadow=False)
+        builder.draw_mesh(lathe(PLATE_PROFILE, 32), glaze)
+        base = Solid("cylinder", (0.036, 0.00075), (0.0, 0.0, 0.00075))
+        rim = Solid("cylinder", (0.053, 0.0010), (0.0, 0.0, 0.0030))
+        builder.collide(base, PLATE_MASS * 0.5)
+        builder.collide(rim, PLATE_MASS * 0.5)
+
+    return TabletopObject(kind, (0.11, 0.11, 0.006), Pose((0.0, 0.0, 0.0)), build)
 
 
 SPOON = TabletopObject("spoon", (0.14, 0.0346, 0.026042), SPOON_REST, _build_spoon)
 TOWEL = TabletopObject("towel", (0.1, 0.1, 0.01), Pose((0.0, 0.0, 0.004883)), _build_towel)
-PLATE = TabletopObject("plate", (0.11, 0.11, 0.006), Pose((0.0, 0.0, 0.0)), _build_plate)
+PLATE = plate("plate", (0.74, 0.79, 0.58, 1.0))

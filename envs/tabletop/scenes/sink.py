@@ -64,11 +64,11 @@ def _add_sink(furniture: Furniture) -> None:
         (BASKET[0], BASKET[1], BASKET[3], BASIN[2]),
         (BASIN[0], BASIN[1], BASIN[3], y_high),
     ):
-        furniture.add(_slab(area, UNDERSIDE, RIM), blue)
-    furniture.add(_slab(BASIN, UNDERSIDE, BASIN_FLOOR), floor)
-    furniture.add(_slab(BASKET, UNDERSIDE, BASKET_FLOOR), floor)
+        furniture.add(slab(area, UNDERSIDE, RIM), blue)
+    furniture.add(slab(BASIN, UNDERSIDE, BASIN_FLOOR), floor)
+    furniture.add(slab(BASKET, UNDERSIDE, BASKET_FLOOR), floor)
     inset = (x_low + 0.01, x_high - 0.01, y_low + 0.01, y_high - 0.01)
-    furniture.add(_slab(inset, COUNTER_HEIGHT, UNDERSIDE), plinth)
+    furniture.add(slab(inset, COUNTER_HEIGHT, UNDERSIDE), plinth)
     dark = furniture.paint(Paint((0.05, 0.05, 0.06, 1.0)))
     drain = (-0.133, 0.213, BASIN_FLOOR)
     furniture.add(Solid("cylinder", (0.028, 0.0004), drain), blue, solid_for_objects=False)
@@ -82,18 +82,18 @@ def _add_basket(furniture: Furniture) -> None:
     middle = ((x_low + x_high) / 2, (y_low + y_high) / 2)
     half = ((x_high - x_low) / 2, (y_high - y_low) / 2)
     for x in (x_low, x_high):
-        _rod(furniture, yellow, (x, middle[1], RIM), "y", half[1], 0.006)
+        rod(furniture, yellow, (x, middle[1], RIM), "y", half[1], 0.006)
     for y in (y_low, y_high):
-        _rod(furniture, yellow, (middle[0], y, RIM), "x", half[0], 0.006)
+        rod(furniture, yellow, (middle[0], y, RIM), "x", half[0], 0.006)
     height, depth = (RIM + BASKET_FLOOR) / 2, (RIM - BASKET_FLOOR) / 2
     for x in np.linspace(x_low + 0.012, x_high - 0.012, 8):
         for y in (y_low + 0.002, y_high - 0.002):
-            _wire(furniture, yellow, (float(x), y, height), (0.0, 0.0, depth))
-        _wire(furniture, yellow, (float(x), middle[1], BASKET_FLOOR), (0.0, half[1], 0.0))
+            wire(furniture, yellow, (float(x), y, height), (0.0, 0.0, depth))
+        wire(furniture, yellow, (float(x), middle[1], BASKET_FLOOR), (0.0, half[1], 0.0))
     for y in (y_low + 0.03, middle[1], y_high - 0.03):
-        _wire(furniture, yellow, (middle[0], y, BASKET_FLOOR), (half[0], 0.0, 0.0))
+        wire(furniture, yellow, (middle[0], y, BASKET_FLOOR), (half[0], 0.0, 0.0))
         for x in (x_low + 0.002, x_high - 0.002):
-            _wire(furniture, yellow, (x, y, height), (0.0, 0.0, depth))
+            wire(furniture, yellow, (x, y, height), (0.0, 0.0, depth))
 
 
 def _add_fittings(furniture: Furniture) -> None:
@@ -104,20 +104,20 @@ def _add_fittings(furniture: Furniture) -> None:
     furniture.add(Solid("box", (0.02, 0.045, 0.006), (-0.262, 0.255, RIM + 0.006)), grey)
     furniture.add(Solid("cylinder", (0.016, 0.02), (-0.262, 0.240, RIM + 0.03)), grey)
     furniture.add(Solid("cylinder", (0.012, 0.06), (-0.262, 0.240, RIM + 0.10)), grey)
-    _rod(furniture, grey, (-0.255, 0.268, RIM + 0.04), "z", 0.02, 0.007)
+    rod(furniture, grey, (-0.255, 0.268, RIM + 0.04), "z", 0.02, 0.007)
     furniture.add(Solid("box", (0.03, 0.055, 0.15), (-0.262, 0.145, RIM + 0.15)), navy)
     for y in (0.000, 0.024, 0.048, 0.072):
-        _rod(furniture, blue, (-0.255, y, RIM + 0.004), "x", 0.018, 0.010)
+        rod(furniture, blue, (-0.255, y, RIM + 0.004), "x", 0.018, 0.010)
 
 
-def _slab(area: tuple[float, float, float, float], bottom: float, top: float) -> Solid:
+def slab(area: tuple[float, float, float, float], bottom: float, top: float) -> Solid:
     """A box over `area` (x low, x high, y low, y high) between two heights."""
     x_low, x_high, y_low, y_high = area
     half = ((x_high - x_low) / 2, (y_high - y_low) / 2, (top - bottom) / 2)
     return Solid("box", half, ((x_low + x_high) / 2, (y_low + y_high) / 2, (bottom + top) / 2))
 
 
-def _wire(
+def wire(
     furniture: Furniture, paint: str, centre: tuple[float, float, float], half_length: Vector
 ) -> None:
     """A drawn 4 mm bar; `half_length` is zero but along one axis."""
@@ -125,7 +125,7 @@ def _wire(
     furniture.add(Solid("box", size, centre), paint, solid_for_objects=False)
 
 
-def _rod(
+def rod(
     furniture: Furniture, paint: str, centre: tuple[float, float, float], along: str, *size: float
 ) -> None:
     """A drawn capsule; `size` is half length and radius."""
