@@ -107,6 +107,22 @@ def test_equal_identities_with_other_seeds_are_put_together(tmp_path: Path) -> N
     assert the_row(table.success_table(frame))["n_planned"] == 4
 
 
+def part(task: str, seed: int, **config: object) -> ToyRun:
+    """What one of several jobs makes of an evaluation that is split by tasks and seeds."""
+    card = {"seeds": [seed], "tasks": {task: {"horizon": 9, "n_episodes": 2}}}
+    chosen = {"tasks": [task], "seeds": [seed], "n_episodes": 2, **config}
+    return ToyRun({task: "SS"}, card=card, env_config=chosen, first_seed=seed)
+
+
+def test_parts_of_an_evaluation_are_put_together(tmp_path: Path) -> None:
+    parts = [part(task, seed) for task in ("push", "lift") for seed in (0, 1)]
+    runs = table.load([p.write(tmp_path / str(i)) for i, p in enumerate(parts)])
+    success = table.success_table(table.episodes(runs))
+    assert list(success["n_planned"]) == [4, 4, 8]
+    card = table.cards(runs)["toy_env-v0"]
+    assert (set(card["tasks"]), card["seeds"]) == ({"push", "lift"}, [0, 1])
+
+
 def refusal(tmp_path: Path, *runs: ToyRun) -> str:
     folders = [run.write(tmp_path / str(i)) for i, run in enumerate(runs)]
     with pytest.raises(StoreError) as raised:
@@ -121,6 +137,11 @@ def test_one_policy_name_with_two_configurations_is_refused(tmp_path: Path) -> N
         "differ (first -> second):\n  policy.config.chunk: 1 -> 8\nEvaluate one of them again "
         "under a name of its own (policy.name=...), or report them apart."
     )
+
+
+def test_parts_that_differ_in_more_than_their_episodes_are_refused(tmp_path: Path) -> None:
+    text = refusal(tmp_path, part("push", 0, look="fast"), part("push", 1, look="default"))
+    assert 'differ (first -> second):\n  env.config.look: "fast" -> "default"\nEval' in text
 
 
 def test_the_same_episode_in_two_folders_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class ToyRun:
     privileged: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    env_config: Mapping[str, Any] = field(default_factory=dict)
     first_seed: int = 0
     variation: str = "none"
     image: Callable[[EpisodeSpec], str] = lambda spec: f"image of {spec.task} {spec.index}"
@@ -64,7 +65,7 @@ class ToyRun:
                 "action_spec": [dimension],
                 "cameras": ["front"],
                 "card": dict(self.card),
-                "config": {},
+                "config": dict(self.env_config),
             },
             "image_check": "passed",
         }

@@ -24,6 +24,7 @@ SUITE_MEAN = "suite mean"
 COMPLETE = "complete"
 SUITE = ["env", "variation"]
 """What makes a suite: the tasks of one env under one variation. Suites are never averaged."""
+_SELECTION = ("n_episodes", "seeds", "tasks")  # keys of an env's config that choose its episodes
 
 _MISSING: dict[str, Any] = {
     "outcome": "missing",
@@ -125,12 +126,14 @@ def time_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def cards(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
-    """Env name -> its protocol card; tasks that any of the runs lists."""
+    """Env name -> its protocol card, with the tasks and seeds that any of the runs lists."""
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
         card = run.identity["env"].get("card", {})
         seen = found.setdefault(run.identity["env"]["name"], dict(card))
         seen["tasks"] = {**card.get("tasks", {}), **seen.get("tasks", {})}
+        if "seeds" in card:
+            seen["seeds"] = sorted({*card["seeds"], *seen.get("seeds", ())})
     return dict(found)
 
 
@@ -195,7 +198,7 @@ def _names(run: Run) -> tuple[str, str]:
 
 def _check_same_evaluation(earlier: Run, run: Run) -> None:
     policy, env = _names(run)
-    changed = differences(dict(earlier.identity), dict(run.identity))
+    changed = differences(_but_selection(earlier), _but_selection(run))
     if changed:
         raise StoreError(
             f"{earlier.folder} and {run.folder} both call themselves policy {policy!r} on {env!r}, "
@@ -211,6 +214,13 @@ def _check_same_evaluation(earlier: Run, run: Run) -> None:
             f"{earlier.folder} and {run.folder} both hold episode {twice.id!r} of policy "
             f"{policy!r} on {env!r}. Give only one of them."
         )
+
+
+def _but_selection(run: Run) -> dict[str, Any]:
+    """The identity without what chooses episodes, and without the card: that is the protocol's."""
+    env = {key: value for key, value in run.identity["env"].items() if key != "card"}
+    env["config"] = {k: v for k, v in env["config"].items() if k not in _SELECTION}
+    return {**run.identity, "env": env}
 
 
 def _check_same_protocol(earlier: Run, run: Run) -> None:
