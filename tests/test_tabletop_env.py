@@ -167,6 +167,18 @@ def test_a_huge_finite_action_is_executed_without_harm(env: TabletopEnv) -> None
     np.testing.assert_allclose(after, before, atol=1e-6)  # out of reach: the arm holds
 
 
+def test_physics_that_breaks_is_an_error_and_not_a_silent_restart(
+    env: TabletopEnv, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env.reset(spec_of("carrot_on_plate"))
+    env._running()[0].data.qvel[10] = np.nan
+    with pytest.raises(EnvError, match="The physics became unstable at action"):
+        env.step(HOLD)
+    capfd.readouterr()  # MuJoCo's own warning
+    env.reset(spec_of("carrot_on_plate"))
+    env.step(HOLD)
+
+
 def test_a_misspelt_task_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(ConfigError) as caught:
         make_env(tasks=["carrot_on_plat"])

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from vla_bench.envs.tabletop.contacts import is_pushed_apart
 from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.tasks.put_on import PutOnJudge, half_extents, is_on
+from vla_bench.envs.tabletop.tasks.put_on import (
+    MAX_GRASP_ANGLE,
+    PutOnJudge,
+    half_extents,
+    is_on,
+)
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Verdict
 from vla_bench.envs.tabletop.world import World
@@ -126,15 +131,17 @@ def test_a_block_on_the_other_one_is_a_success_and_beside_it_is_not() -> None:
     assert (verdict.success, verdict.score) == (False, 0.0)
 
 
-def test_a_block_that_also_touches_the_table_is_no_success() -> None:
-    """The rule's contact condition: here geometry alone would pass."""
-    world, judge = make_world("stack_cube")
-    target, _ = world.frame("yellow_block")
-    put(world, "green_block", target + np.array([0.0, 0.0, 0.0302]))
-    assert judge.is_placed()
-    assert world.touches_only("green_block", "yellow_block")
-    assert not world.touches_only("yellow_block", "green_block")  # it stands on the table
-    assert not world.touches_only("green_block", "green_block")
+def test_a_carrot_that_leans_from_the_plate_onto_the_table_is_no_success() -> None:
+    """The rule's contact condition: geometry alone passes in both cases."""
+    world, judge = make_world("carrot_on_plate")
+    plate, _ = world.frame("plate")
+    for offset, leans in ((0.04, False), (0.065, True)):
+        put(world, "carrot", plate + np.array([-offset, 0.0, 0.03]), n_steps=15)
+        apart = world.centre_of_mass("carrot") - world.centre_of_mass("plate")
+        halves = half_extents(world, "carrot"), half_extents(world, "plate")
+        assert is_on(apart, *halves, max_gap=0.02)
+        assert world.touches_only("carrot", "plate") is not leans
+        assert judge.is_placed() is not leans
 
 
 def test_the_spoon_may_touch_the_table_but_the_carrot_may_not() -> None:
@@ -173,7 +180,7 @@ def test_a_finger_is_pushed_apart_within_60_degrees(
     impulse: tuple[float, ...], pushed: bool
 ) -> None:
     opening = np.array([0.0, 1.0, 0.0])
-    assert is_pushed_apart(np.array(impulse), opening, math.radians(60)) is pushed
+    assert is_pushed_apart(np.array(impulse), opening, MAX_GRASP_ANGLE) is pushed
 
 
 def test_doing_nothing_fails_every_task() -> None:
@@ -225,25 +232,41 @@ def test_the_expert_solves_all_96_episodes(noise: float) -> None:
 def test_the_expert_starts_again_when_the_carrot_is_taken_from_its_hand() -> None:
     env = TabletopEnv(["carrot_on_plate"], 1, [0], [32, 32], "fast")
     env.reset(env.episodes()[0])
-    taken = False
-    for _ in range(60):
-        step = env.step(env.observe([], privileged=True).privileged["expert_action"])
-        if "lifted" in step.events and not taken:
-            taken = True
+    rows: list[FloatArray] = []
+    scores: list[float] = []
+    taken_at, truncated = None, False
+    while not truncated:
+        rows.append(env.observe([], privileged=True).privileged["expert_action"])
+        step = env.step(rows[-1])
+        scores.append(step.score)
+        truncated = step.truncated
+        if "lifted" in step.events and taken_at is None:
+            taken_at = len(rows)
             for _ in range(5):
-                step = env.step(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]))
-            assert "grasped" not in step.events
-        if step.truncated:
-            break
-    assert taken
+                scores.append(env.step(OPEN).score)
+    assert taken_at is not None
+    assert rows[taken_at][6] == 1.0  # noticed at once
+    assert scores == sorted(scores)  # partial credit is kept while the carrot is fetched again
     assert step.success
 
 
-def test_an_expert_is_advanced_by_looking_not_by_acting() -> None:
+class Counting:
+    """An expert that only counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.n_asked = 0
+
+    def act(self) -> FloatArray:
+        self.n_asked += 1
+        return OPEN
+
+
+def test_the_expert_advances_once_per_privileged_observation_and_never_otherwise() -> None:
     env = TabletopEnv(["stack_cube"], 1, [0], [32, 32], "fast")
     env.reset(env.episodes()[0])
-    first = env.observe([], privileged=True).privileged["expert_action"]
-    env.reset(env.episodes()[0])
-    env.observe([], privileged=False)
-    again = env.observe([], privileged=True).privileged["expert_action"]
-    np.testing.assert_array_equal(first, again)
+    env._expert = expert = Counting()
+    for _ in range(3):
+        env.observe([], privileged=True)
+        env.observe([], privileged=False)
+        env.step(OPEN)
+    assert expert.n_asked == 3
