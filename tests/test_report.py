@@ -16,7 +16,7 @@ from toy_runs import ToyRun, film
 
 from vla_bench import report
 from vla_bench.errors import StoreError
-from vla_bench.report import figures, latex, page, videos
+from vla_bench.report import canvas, latex, page, videos
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 
@@ -244,8 +244,8 @@ def test_a_figure_of_too_many_bars_shows_the_suite_means_only(tmp_path: Path) ->
 
 
 def test_inline_figures_take_their_colours_from_the_page() -> None:
-    svg = f'<svg x="1"><g id="a" fill="{figures.INK}"/><use href="#a" clip="url(#a)"/></svg>'
-    assert figures.inline(svg, "f1", 'a "label" & more') == (
+    svg = f'<svg x="1"><g id="a" fill="{canvas.INK}"/><use href="#a" clip="url(#a)"/></svg>'
+    assert canvas.inline(svg, "f1", 'a "label" & more') == (
         '<svg role="img" aria-label="a &quot;label&quot; &amp; more" x="1">'
         '<g id="f1-a" fill="var(--ink)"/><use href="#f1-a" clip="url(#f1-a)"/></svg>'
     )

@@ -43,7 +43,8 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Long names, five policies, an incomplete one, an error and videos."""
     folder = tmp_path_factory.mktemp("runs")
     task = "put_the_extraordinarily_long_eggplant_in_the_yellow_basket"
-    card = {"tasks": {task: {"events": ["grasped", "moved_a_long_way"]}}, "source": "x" * 90}
+    events = ["reached", "grasped", "lifted", "over_target", "placed_on_target"]
+    card = {"tasks": {name: {"events": events} for name in (task, "lift")}, "source": "x" * 90}
     runs = []
     for i, letters in enumerate(("SSSS", "SSff", "fffS", "ffff", "SE..")):
         name = f"policy-with-a-name-of-some-length-{i}"
@@ -113,6 +114,25 @@ def test_labels_stay_inside_their_figures(browser: Browser, html: Path) -> None:
             kind,
         )
         assert outside == []
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1280, ".wide"), (390, ".narrow")])
+def test_labels_do_not_lie_on_each_other(
+    browser: Browser, html: Path, width: int, kind: str
+) -> None:
+    page = open_page(browser, html, width)
+    overlapping = page.evaluate(
+        """kind => [...document.querySelectorAll(kind + ' svg')].flatMap(svg => {
+            const boxes = [...svg.querySelectorAll('text')].map(
+                text => [text.textContent, text.getBoundingClientRect()]);
+            return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) =>
+                Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 &&
+                Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 4
+            ).map(([b]) => [a, b]));
+        })""",
+        kind,
+    )
+    assert overlapping == []
 
 
 def test_videos_decode(browser: Browser, html: Path) -> None:

@@ -112,6 +112,10 @@ class Contents:
         for (env, variation), rows in table.groups(self.comparisons, table.SUITE):
             yield suite_title(env, variation), table.rows(rows)
 
+    def times_by_env(self) -> Iterator[tuple[str, list[Any]]]:
+        for env, rows in table.groups(self.times, "env"):
+            yield env, table.rows(rows)
+
     @property
     def policies(self) -> list[str]:
         return list(self.episodes["policy"].unique())

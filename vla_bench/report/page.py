@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 import vla_bench
 from vla_bench import table
-from vla_bench.report import figures, videos, wording
+from vla_bench.report import canvas, figures, videos, wording
 from vla_bench.report.contents import Contents, Suite
 
 _SHOWN_ON_CARD = ("tasks", "description")  # these have places of their own
@@ -123,7 +123,7 @@ class _Figures:
         shown = []
         for kind, width in (("wide", figures.WIDE), ("narrow", figures.NARROW)):
             self._n += 1
-            svg = figures.inline(draw(width), f"figure{self._n}", label)
+            svg = canvas.inline(draw(width), f"figure{self._n}", label)
             shown.append(f'<div class="{kind}">{svg}</div>')
         return Markup("".join(shown))
 
