@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vla_bench.errors import ConfigError
 from vla_bench.policies.diffusion.resnet import ResNet
 from vla_bench.policies.diffusion.spec import ObservationSpec, VisionSpec
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_STRIDE = 32  # pixels per position of a ResNet's last feature map
 
 
 class SpatialSoftmax(nn.Module):
@@ -102,6 +104,7 @@ class ObservationEncoder(nn.Module):
 
     def __init__(self, spec: ObservationSpec) -> None:
         super().__init__()
+        _check_keypoints(spec)
         self._spec = spec
         self.image_encoders = nn.ModuleDict()
         if spec.vision is not None:
@@ -138,6 +141,21 @@ class ObservationEncoder(nn.Module):
         encoder = self.image_encoders["0"]
         assert isinstance(encoder, ImageEncoder)
         return encoder.n_features
+
+
+def _check_keypoints(spec: ObservationSpec) -> None:
+    """A spatial softmax over a single position is constant: the policy would be blind."""
+    vision = spec.vision
+    if vision is None or vision.n_keypoints is None:
+        return
+    for key in spec.image_keys:
+        size = vision.crop or vision.resize or spec.shapes[key][1:]
+        if max(size) <= _STRIDE:
+            raise ConfigError(
+                f"Keypoints need feature maps of more than one position: {key!r} reaches the "
+                f"ResNet as {size[0]} x {size[1]} pixels and leaves it as 1 x 1. Use more than "
+                f"{_STRIDE} pixels, or n_keypoints=null."
+            )
 
 
 def encoder_index(spec: ObservationSpec, key: str) -> int:
