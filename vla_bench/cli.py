@@ -140,7 +140,7 @@ def _hydra(config_name: str, arguments: list[str], job: Callable[[dict[str, Any]
         except VlaBenchError as error:
             _fail(error)
 
-    sys.argv = ["vla-bench", *arguments]
+    sys.argv = [f"vla-bench {config_name}", *arguments]
     app()
 
 
