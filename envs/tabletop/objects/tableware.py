@@ -22,6 +22,26 @@ HANDLE_HALF = (0.041, 0.0085, 0.0085)
 HANDLE_AT = 0.027  # m, its middle
 BOWL_AT = -0.044
 BOWL_RADII = (0.0270, 0.0178, 0.0100)  # m, half an ellipsoid, open at the top
+BOWL_PROFILE = (  # in units of the radii: outside from the bottom to the rim, inside back down
+    (0.0, -1.0),
+    (0.5, -0.87),
+    (0.85, -0.53),
+    (1.0, 0.0),
+    (0.9, 0.0),
+    (0.72, -0.4),
+    (0.4, -0.62),
+    (0.0, -0.7),
+)
+HANDLE_PROFILE = (  # (radius, distance from the handle's middle), bowl end first
+    (0.0, -0.054),
+    (0.0050, -0.053),
+    (0.0058, -0.035),
+    (0.0085, -0.010),
+    (0.0098, 0.015),
+    (0.0096, 0.034),
+    (0.0060, 0.040),
+    (0.0, 0.041),
+)
 
 TOWEL_MASS = 0.0267
 TOWEL_HALF = (0.05, 0.05, 0.005)
@@ -48,39 +68,12 @@ def _underside(along: float) -> float:
 
 def _build_spoon(builder: ObjectBuilder) -> None:
     plastic = Paint((0.45, 0.68, 0.10, 1.0), specular=0.4, shininess=0.5)
-    depth = BOWL_RADII[2]
-    bowl = lathe(
-        (
-            (0.0, -1.0),
-            (0.5, -0.87),
-            (0.85, -0.53),
-            (1.0, 0.0),
-            (0.9, 0.0),
-            (0.72, -0.4),
-            (0.4, -0.62),
-            (0.0, -0.7),
-        ),
-        24,
-    )
-    rim = _underside(BOWL_AT) + depth
-    hollow = replace(plastic, casts_shadow=False)
-    builder.draw_mesh(bowl.scaled(BOWL_RADII), hollow, Pose((BOWL_AT, 0.0, rim)))
+    bowl = lathe(BOWL_PROFILE, 24).scaled(BOWL_RADII)
+    rim = Pose((BOWL_AT, 0.0, _underside(BOWL_AT) + BOWL_RADII[2]))
+    builder.draw_mesh(bowl, replace(plastic, casts_shadow=False), rim)
     height = _underside(HANDLE_AT) + HANDLE_HALF[2]
     tilt = about_axis("y", SPOON_SLOPE)
-    handle = lathe(
-        (
-            (0.0, -0.054),
-            (0.0050, -0.053),
-            (0.0058, -0.035),
-            (0.0085, -0.010),
-            (0.0098, 0.015),
-            (0.0096, 0.034),
-            (0.0060, 0.040),
-            (0.0, 0.041),
-        ),
-        16,
-        "x",
-    )
+    handle = lathe(HANDLE_PROFILE, 16, "x")
     builder.draw_mesh(handle, plastic, Pose((HANDLE_AT, 0.0, height + 0.001), tilt))
     builder.collide(Solid("box", HANDLE_HALF, (HANDLE_AT, 0.0, height), tilt), SPOON_MASS * 0.7)
     for along in (-0.056, -0.044, -0.032):
