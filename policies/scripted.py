@@ -41,4 +41,5 @@ class Scripted:
                 f"one offers: {', '.join(sorted(privileged)) or 'nothing'}."
             )
         noise = generator(request).normal(0.0, 1.0, self._noise.shape) * self._noise
-        return privileged["expert_action"] + noise
+        row: FloatArray = privileged["expert_action"] + noise
+        return row

@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import distributions
 from pathlib import Path
@@ -46,9 +45,9 @@ def session() -> dict[str, Any]:
     }
 
 
-def command(arguments: Sequence[str] = sys.argv) -> str:
+def command() -> str:
     """The command line as typed, without the interpreter's folder."""
-    return " ".join([Path(arguments[0]).name, *arguments[1:]])
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def commit() -> dict[str, Any]:
