@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vla_bench.data.windows import Window, WindowIndex
 from vla_bench.errors import ConfigError
 from vla_bench.policies.diffusion.ema import Ema, ema_decay
+from vla_bench.policies.diffusion.episodes import limit_episodes, validation_mask
 from vla_bench.policies.diffusion.normalizer import Normalizer
 from vla_bench.policies.diffusion.optimizer import cosine_with_warmup
 from vla_bench.policies.diffusion.process import Sampler, add_noise
 from vla_bench.policies.diffusion.spec import DiffusionSpec
-from vla_bench.policies.diffusion.windows import limit_episodes, validation_mask, windows
 
 torch.set_num_threads(1)
 SPEC = DiffusionSpec(100, "squaredcos_cap_v2", "epsilon", 1, False)
@@ -189,11 +190,29 @@ def test_an_unknown_key_of_the_normalizer_names_the_nearest() -> None:
         Normalizer({"action": (2,)}).normalize("actions", torch.zeros(2))
 
 
-def test_windows_and_episode_choices_are_the_published_ones(meta: dict[str, Any]) -> None:
+def test_the_windows_of_a_log_are_the_published_ones(meta: dict[str, Any]) -> None:
     golden = meta["sampler"]
-    pad = (golden["pad_before"], golden["pad_after"])
-    found = windows(golden["episode_ends"], np.ones(3, bool), golden["horizon"], pad)
-    assert [[w.start, w.stop, w.first, w.last] for w in found] == golden["indices"]
+    horizon, n_obs, n_executed = (
+        golden["horizon"],
+        golden["pad_before"] + 1,
+        golden["pad_after"] + 1,
+    )
+    window = Window.of_horizon(horizon, n_obs, n_executed)
+    starts = [0, *golden["episode_ends"]]
+    lengths = np.diff(starts)
+    index = WindowIndex(lengths, np.arange(len(lengths)), window)
+    found = []
+    for i in range(len(index)):
+        episode, frame = index.locate(i)
+        frames, is_padding = window.acted(frame, int(lengths[episode]))
+        rows = np.flatnonzero(~is_padding)
+        first, last = frames[rows[[0, -1]]] + starts[episode]
+        found.append([first, last + 1, rows[0], rows[-1] + 1])
+    assert found == golden["indices"]
+
+
+def test_the_held_out_and_the_used_episodes_are_the_published_ones(meta: dict[str, Any]) -> None:
+    golden = meta["sampler"]
     held_out = validation_mask(206, 0.02, seed=42)
     assert np.flatnonzero(held_out).tolist() == golden["val_mask_206_0p02_seed42"]
     training = limit_episodes(~held_out, 90, seed=42)
@@ -201,20 +220,8 @@ def test_windows_and_episode_choices_are_the_published_ones(meta: dict[str, Any]
     assert np.flatnonzero(training)[:10].tolist() == golden["train90_first10"]
 
 
-@given(
-    st.lists(st.integers(1, 12), min_size=1, max_size=5),
-    st.integers(1, 8),
-    st.integers(0, 7),
-    st.integers(0, 7),
-)
-def test_a_window_never_leaves_its_episode_and_repeats_only_edges(
-    lengths: list[int], length: int, before: int, after: int
-) -> None:
-    ends = np.cumsum(lengths).tolist()
-    episode_of = np.repeat(np.arange(len(lengths)), lengths)
-    for window in windows(ends, np.ones(len(lengths), bool), length, (before, after)):
-        frames = window.frames(length)
-        assert len(set(episode_of[frames])) == 1
-        assert set(np.diff(frames)) <= {0, 1}
-        inside = frames[window.first : window.last]
-        assert inside.tolist() == list(range(window.start, window.stop))
+@given(st.integers(2, 300), st.floats(0.0, 1.0), st.integers(0, 99))
+def test_something_is_left_to_train_on(n_episodes: int, ratio: float, seed: int) -> None:
+    n_held_out = validation_mask(n_episodes, ratio, seed).sum()
+    assert (n_held_out == 0) == (ratio == 0)
+    assert n_held_out < n_episodes
