@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import cast
 
 import gymnasium
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from vla_bench.envs.tabletop.gym import IDS, TabletopGymEnv, register_envs
+from vla_bench.envs.registration import IDS, register_envs
+from vla_bench.envs.tabletop.gym import TabletopGymEnv
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -18,11 +21,17 @@ def test_gymnasiums_own_checker_is_content(name: str) -> None:
     env.close()
 
 
-def test_an_id_that_names_its_module_needs_no_import() -> None:
-    env = gymnasium.make("vla_bench.envs.tabletop.gym:vla_bench/WidowXStackCube-v0")
+def test_an_id_that_names_the_package_needs_no_import() -> None:
+    env = gymnasium.make("vla_bench.envs:vla_bench/WidowXStackCube-v0")
     observation, _ = env.reset(seed=0)
     assert observation["images"]["3rd_view_camera"].shape == (224, 224, 3)
     env.close()
+
+
+@pytest.mark.parametrize("imports", ["gymnasium, vla_bench.envs", "vla_bench.envs, gymnasium"])
+def test_importing_the_package_is_enough_in_any_order(imports: str) -> None:
+    code = f"import {imports}; gymnasium.make('vla_bench/WidowXCarrotOnPlate-v0')"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_registering_twice_is_harmless() -> None:

@@ -1,8 +1,6 @@
 """The suite's tasks as ordinary Gymnasium environments: ``vla_bench/WidowXCarrotOnPlate-v0``.
 
-Importing this module registers them; Gymnasium 1 no longer reads entry points. Either import it
-before ``gymnasium.make``, or name it in the id:
-``gymnasium.make("vla_bench.envs.tabletop.gym:vla_bench/WidowXCarrotOnPlate-v0")``.
+`vla_bench.envs` registers their ids (`vla_bench.envs.registration`).
 """
 
 from __future__ import annotations
@@ -23,19 +21,6 @@ from vla_bench.protocols import FloatArray, Image, Observation, Step
 CONTROL_HZ = 5
 PROPRIO = {"tcp_pose": (7, 2.0), "gripper_open": (1, 2.0), "joint_positions": (6, 4.0)}
 """Name -> size and generous bound; units are on the suite's card."""
-IDS = {
-    "vla_bench/WidowXSpoonOnTowel-v0": "spoon_on_towel",
-    "vla_bench/WidowXCarrotOnPlate-v0": "carrot_on_plate",
-    "vla_bench/WidowXStackCube-v0": "stack_cube",
-    "vla_bench/WidowXEggplantInBasket-v0": "eggplant_in_basket",
-}
-
-
-def register_envs() -> None:
-    """Make the ids of `IDS` known to Gymnasium; harmless when they already are."""
-    for name, task in IDS.items():
-        if name not in gymnasium.registry:
-            gymnasium.register(name, f"{__name__}:TabletopGymEnv", kwargs={"task": task})
 
 
 class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
@@ -126,6 +111,3 @@ def _as_dict(observation: Observation) -> dict[str, Any]:
         "proprio": dict(observation.proprio),
         "instruction": observation.instruction,
     }
-
-
-register_envs()
