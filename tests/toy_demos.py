@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from toys import LINE
+from toys import LINE, Corridor
 
 from vla_bench import store
 from vla_bench.demos import Settings, record
-from vla_bench.protocols import FloatArray, Request
+from vla_bench.protocols import FloatArray, Observation, Request
 
 
 class Stroller:
@@ -39,7 +40,16 @@ class Stroller:
         return np.tile(sign * expert + noise, (self._chunk, 1))
 
 
-def settings(folder: Path, **changes: Any) -> Settings:
+class Orphan(Corridor):
+    """A corridor whose expert has left."""
+
+    def observe(self, cameras: Sequence[str], privileged: bool) -> Observation:
+        seen = super().observe(cameras, privileged)
+        state = {k: v for k, v in seen.privileged.items() if k != "expert_action"}
+        return replace(seen, privileged=state)
+
+
+def settings(folder: Path | str, **changes: Any) -> Settings:
     """A recording of four corridor episodes of which one, walk-01-s0, fails."""
     policy = {"_target_": "toy_demos.Stroller", "lost": ["walk-01-s0"]}
     usual: dict[str, Any] = {
@@ -57,6 +67,6 @@ def settings(folder: Path, **changes: Any) -> Settings:
     return Settings(**{**usual, **changes})
 
 
-def recorded(folder: Path, **changes: Any) -> store.Run:
+def recorded(folder: Path | str, **changes: Any) -> store.Run:
     """Record them."""
     return record(settings(folder, **changes), Console(quiet=True))

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from vla_bench.data.trajectory import DataError, Images
 from vla_bench.protocols import Image
@@ -28,6 +29,13 @@ _ENCODER: dict[str, object] = {
     "bf": "0",
     "threads": "1",
 }
+# libswscale's default is faster and darkens every channel by more than one level.
+_EXACT = int(
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
 _N_OPEN = 8  # files that one thread keeps open
 
 Key = TypeVar("Key")
@@ -48,7 +56,8 @@ def write_video(path: Path, frames: Sequence[Image], rate: int) -> None:
         stream.options = dict(_ENCODER)
         for frame in frames:
             pixels = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(pixels))
+            planes = pixels.reformat(format="yuv420p", interpolation=_EXACT)
+            container.mux(stream.encode(planes))
         container.mux(stream.encode())
 
 
@@ -146,7 +155,7 @@ class _VideoFile:
         if here and frame.is_corrupt:
             raise self._damaged(here[0], "libav marks it as corrupt")
         if here:
-            pixels = frame.to_ndarray(format="rgb24")
+            pixels = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
             found.update(dict.fromkeys(here, pixels))
 
     def _damaged(self, second: float, reason: str) -> DataError:
