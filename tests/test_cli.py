@@ -120,6 +120,12 @@ def test_a_sweep_gives_each_cell_a_folder_that_the_same_sweep_finds_again(plugin
     assert sorted(names) == ["runner", "walker"]
     again = vla_bench(*command, cwd=plugin.parent)
     assert again.stdout.count("0 episodes to run, 3 done") == 2
+    for cwd in (plugin.parent, folders[0].parent):  # with and without a slash before the first =
+        shown = vla_bench(
+            "report", *(str(f.relative_to(cwd)) for f in folders), "output=r", cwd=cwd
+        )
+        assert shown.returncode == 0, shown.stderr
+        assert (cwd / "r" / "report.html").is_file()
 
 
 def test_the_list_shows_what_there_is_and_the_users_own(plugin: Path) -> None:

@@ -71,10 +71,18 @@ def _demos_job(config: dict[str, Any]) -> None:
 
 
 def _report(arguments: list[str]) -> None:
-    runs = [a for a in arguments if "=" not in a and not a.startswith("-")]
+    runs = [a for a in arguments if _is_folder(a)]
     others = [a for a in arguments if a not in runs]
     listed = ",".join(f"'{run}'" for run in runs)
     _hydra("report", [*([f"runs=[{listed}]"] if runs else []), *others], _report_job)
+
+
+def _is_folder(argument: str) -> bool:
+    """Whether a run, not an override; the default run folders have ``=`` in their names."""
+    from pathlib import Path
+
+    first = argument.partition("/")[0]
+    return not first.startswith("-") and ("=" not in first or Path(argument).is_dir())
 
 
 def _report_job(config: dict[str, Any]) -> None:
