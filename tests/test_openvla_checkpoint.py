@@ -287,7 +287,7 @@ print((private_bytes() - before) / sum(p.numel() * p.element_size() for p in mod
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_loading_never_holds_two_copies(precision: str, toy: Path) -> None:
     config = read_config(toy)
-    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 6}
+    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 3}
     data = json.loads((toy / "config.json").read_text())
     change_config(toy, text_config={**data["text_config"], **text})
     config = read_config(toy)

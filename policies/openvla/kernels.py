@@ -33,12 +33,12 @@ def add_rms_norm(x: Tensor, update: Tensor, weight: Tensor, eps: float) -> tuple
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding: channel i turns with channel i + half by the angle of i.
+    """Rotary position embedding: channel i turns with channel i + d/2, by the angle of i.
 
-    `x` is (..., d), `cos` and `sin` broadcast against it; both halves of their last axis are equal.
+    `x` is (..., d); `cos` and `sin` broadcast against (..., d/2).
     """
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
 def swiglu(gate_up: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Placement:
     """Where the tokens of one pass stand; made by `Decoder.place_prompt` or `place_token`.
 
     Attributes:
-        cos, sin: Rotary angles, broadcasting against (b, n_heads, n_tokens, head_width).
+        cos, sin: Rotary angles, broadcasting against (b, n_heads, n_tokens, head_width / 2).
         slots: Row and column (b,) of the cache where a row's single token goes; None for a pass
             over whole prompts.
         mask: (b, 1, 1, capacity), 0 where a column is visible, else -inf; None without `slots`.
@@ -222,12 +222,11 @@ class Decoder(nn.Module):
         return Placement(cos, sin, slots, mask.masked_fill(hidden, float("-inf")))
 
     def _angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine (..., head_width) in `dtype`; angles are computed in fp32."""
+        """Cosine and sine (..., head_width / 2) in `dtype`; angles are computed in fp32."""
         d = self.config.head_width
         steps = torch.arange(0, d, 2, device=positions.device).float() / d
         frequencies = 1.0 / self.config.rope_theta**steps
         angles = positions[..., None].float() * frequencies
-        angles = torch.cat((angles, angles), dim=-1)
         return angles.cos().to(dtype), angles.sin().to(dtype)
 
     def new_cache(self, batch: int, capacity: int, n_prompt: int) -> Cache:
