@@ -6,11 +6,11 @@ Which suite follows from the tasks; `suites.py` says what each one is a twin of,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.envs.tabletop.geometry import quaternion_of
 from vla_bench.envs.tabletop.renderer import named_look
 from vla_bench.envs.tabletop.suites import Suite, suite_of
@@ -22,34 +22,36 @@ from vla_bench.protocols import FloatArray, Observation, Step
 
 
 class TabletopEnv:
-    """A suite: reset, observe, step; one compiled world per task, made when first needed."""
-
-    action_spec = DELTA_TCP_POSE
+    """A suite: reset, observe, step; one compiled world per set of objects, made when needed."""
 
     def __init__(
         self,
         tasks: Sequence[str],
-        n_episodes: int,
+        n_episodes: int | None,
         seeds: Sequence[int],
         image_size: Sequence[int],
         look: str,
     ) -> None:
         """Plan `n_episodes` initial states of each of `tasks`, all of one suite, once per seed.
 
-        `image_size` is [width, height]. Raises ConfigError for what does not exist.
+        None for `n_episodes` plans every initial state that each task has. `image_size` is [width, height]. Raises ConfigError for what does not exist.
         """
         suite = suite_of(tasks)
-        self.name = suite.name
+        self.name, self.action_spec = suite.name, suite.action_spec
         self._tasks = {name: suite.tasks[name] for name in tasks}
         available = min(len(task.layouts) for task in self._tasks.values())
-        if not 1 <= n_episodes <= available:
+        if n_episodes is not None and not 1 <= n_episodes <= available:
             raise ConfigError(
                 f"n_episodes={n_episodes} is not possible: expected 1 to {available}, "
-                f"the initial states of each task; for more trials, give more seeds."
+                f"the initial states of each task, or null for all of each; for more trials, "
+                f"give more seeds."
             )
         if not seeds or len(set(seeds)) < len(seeds):
             raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
-        self._n_episodes, self._seeds = n_episodes, tuple(seeds)
+        self._n_episodes = {
+            name: n_episodes or len(task.layouts) for name, task in self._tasks.items()
+        }
+        self._seeds = tuple(seeds)
         self._image_size = (int(image_size[0]), int(image_size[1]))
         self._look = named_look(look)
         first = next(iter(self._tasks.values()))
@@ -59,9 +61,12 @@ class TabletopEnv:
             "image_size": list(self._image_size),
             "look": look,
             "seeds": list(seeds),
-            "tasks": {name: _task_card(task, n_episodes) for name, task in self._tasks.items()},
+            "tasks": {
+                name: _task_card(task, self._n_episodes[name])
+                for name, task in self._tasks.items()
+            },
         }
-        self._worlds: dict[str, World] = {}
+        self._worlds: dict[int, World] = {}
         self._task, self._n_steps = first, 0
         self._world: World | None = None
         self._judge: Judge | None = None
@@ -72,7 +77,7 @@ class TabletopEnv:
         return [
             EpisodeSpec(f"{task}-{index:02d}-s{seed}", task, index, seed)
             for task in self._tasks
-            for index in range(self._n_episodes)
+            for index in range(self._n_episodes[task])
             for seed in self._seeds
         ]
 
@@ -89,10 +94,8 @@ class TabletopEnv:
             raise ConfigError(
                 f"{spec.task} has initial states 0 to {len(task.layouts) - 1}, got {spec.index}."
             )
-        if task.name not in self._worlds:
-            self._worlds[task.name] = World(task.scene, task.objects, self._look)
         self._task, self._n_steps = task.asked(spec.index), 0
-        self._world = self._worlds[task.name]
+        self._world = self._world_of(self._task)
         self._world.reset(task.layouts[spec.index], task.home(spec.index))
         self._judge = self._task.goal.start(self._world)
         self._expert = self._task.expert(self._world)
@@ -108,13 +111,13 @@ class TabletopEnv:
             raise EnvError(f"{self.name} has cameras {list(self.cameras)}, got {sorted(unknown)}.")
         return Observation(
             images={camera: world.render(camera, self._image_size) for camera in cameras},
-            instruction=self._task.instruction,
+            instruction=self._task.told(self._n_steps),
             proprio=_proprio(world),
             privileged=self._privileged(world) if privileged else {},
         )
 
     def step(self, action: FloatArray) -> Step:
-        """Execute one action (7,) for 0.2 s. Raises EnvError unless it is seven finite numbers."""
+        """Execute one action (7,) for one control period; raises EnvError unless it is finite."""
         world, judge = self._running()
         action = np.asarray(action, float)
         if action.shape != (self.action_spec.dim,) or not np.isfinite(action).all():
@@ -139,6 +142,13 @@ class TabletopEnv:
             world.close()
         self._worlds.clear()
         self._world = self._judge = self._expert = None
+
+    def _world_of(self, task: Task) -> World:
+        """The world of the task's objects; tasks that share the mapping share the world."""
+        key = id(task.objects)
+        if key not in self._worlds:
+            self._worlds[key] = World(task.scene, task.objects, self._look)
+        return self._worlds[key]
 
     def _running(self) -> tuple[World, Judge]:
         if self._world is None or self._judge is None:
@@ -187,5 +197,6 @@ def _task_card(task: Task, n_episodes: int) -> dict[str, Any]:
         "success": "; ".join(dict.fromkeys(each.goal.text for each in asked)),
         "events": list(task.goal.events),
         "n_episodes": n_episodes,
+        **({} if task.then is None else {"then": asdict(task.then)}),
         **task.facts,
     }

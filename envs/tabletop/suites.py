@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.errors import ConfigError, unknown_name
@@ -23,6 +24,7 @@ class Suite:
     score: str
     source: str
     tasks: Mapping[str, Task]
+    action_spec: ActionSpec = DELTA_TCP_POSE
 
 
 WIDOWX_SIMPLER = Suite(

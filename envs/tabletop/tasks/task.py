@@ -61,6 +61,14 @@ class Expert(Protocol):
 
 
 @dataclass(frozen=True)
+class Then:
+    """What the robot is told instead once `after` control steps have been executed."""
+
+    instruction: str
+    after: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One task.
 
@@ -70,8 +78,9 @@ class Task:
         facts: What else the card says of it, such as the category in a paper's table.
         homes: The robot's joints at the start, one entry per initial state; empty where they
             are always the scene's.
-        turns: Tasks of the same scene, objects and layouts that initial states ask for in turn,
-            as in paired trials of language grounding; empty where all ask for the same.
+        turns: Tasks of the same scene and layouts that initial states ask for in turn, as in
+            paired trials of language grounding; empty where all ask for the same.
+        then: A second instruction, where a task has two stages.
     """
 
     name: str
@@ -85,10 +94,16 @@ class Task:
     facts: Mapping[str, str] = field(default_factory=dict)
     homes: tuple[Vector, ...] = ()
     turns: tuple[Task, ...] = ()
+    then: Then | None = None
 
     def asked(self, index: int) -> Task:
         """What initial state `index` asks for: instruction, goal and expert."""
         return self.turns[index % len(self.turns)] if self.turns else self
+
+    def told(self, n_steps: int) -> str:
+        """The instruction after `n_steps` control steps."""
+        late = self.then is not None and n_steps > self.then.after
+        return self.then.instruction if self.then is not None and late else self.instruction
 
     def home(self, index: int) -> Vector:
         """The robot's joints, arm then fingers, at the start from initial state `index`."""
