@@ -15,6 +15,7 @@ import yaml
 
 from vla_bench.construct import construct
 from vla_bench.envs.tabletop.suite import TabletopEnv
+from vla_bench.envs.tabletop.suites import SUITES
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError, EnvError
@@ -184,7 +185,7 @@ def test_a_misspelt_task_is_answered_with_the_nearest_one() -> None:
         make_env(tasks=["carrot_on_plat"])
     assert str(caught.value) == (
         "Unknown task 'carrot_on_plat'. Did you mean 'carrot_on_plate'? "
-        "Valid: carrot_on_plate, eggplant_in_basket, spoon_on_towel, stack_cube."
+        f"Valid: {', '.join(sorted(task for suite in SUITES.values() for task in suite.tasks))}."
     )
 
 

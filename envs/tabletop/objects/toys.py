@@ -1,6 +1,7 @@
 """Things that do not belong in a sink: a battery, a skull, a roll of tape, a dinosaur.
 
-Sizes and masses are this project's, but for the battery: 44.5 x 10.5 mm, 11.5 g (IEC 60086-2, R03).
+Sizes and masses are this project's. The battery is an AA cell, 50.5 x 14.5 mm and 23 g: an AAA
+cell of 10.5 mm would slip through the fingers, which stop 12 mm apart as SIMPLER's do.
 Every frame is on the surface under the object at rest.
 """
 
@@ -16,9 +17,9 @@ from vla_bench.envs.tabletop.objects.vessels import Vessel, ring
 ON_SURFACE = Pose((0.0, 0.0, 0.0))
 LYING = about_axis("y", math.pi / 2)  # a cylinder's axis along x
 
-BATTERY_RADIUS = 0.00525
-BATTERY_HALF = 0.02175  # without the nub of its plus pole
-BATTERY_MASS = 0.0115
+BATTERY_RADIUS = 0.00725
+BATTERY_HALF = 0.02475  # without the nub of its plus pole
+BATTERY_MASS = 0.023
 TAPE = Vessel(radius=0.030, height=0.020, wall=0.009, mass=0.035)
 SKULL_MASS = 0.030
 DINOSAUR_MASS = 0.060
@@ -35,7 +36,7 @@ def _build_battery(builder: ObjectBuilder) -> None:
     sleeve(-BATTERY_HALF, 0.008, BATTERY_RADIUS, black)
     sleeve(0.008, BATTERY_HALF - 0.0008, BATTERY_RADIUS, copper)
     sleeve(BATTERY_HALF - 0.0008, BATTERY_HALF, BATTERY_RADIUS - 0.0004, metal)
-    sleeve(BATTERY_HALF, BATTERY_HALF + 0.001, 0.0019, metal)
+    sleeve(BATTERY_HALF, BATTERY_HALF + 0.001, 0.0025, metal)
     body = Solid("cylinder", (BATTERY_RADIUS, BATTERY_HALF), (0.0, 0.0, BATTERY_RADIUS), LYING)
     builder.collide(body, BATTERY_MASS)
 
@@ -43,7 +44,9 @@ def _build_battery(builder: ObjectBuilder) -> None:
 def _build_tape(builder: ObjectBuilder) -> None:
     outer, inner, top = TAPE.radius, TAPE.opening, TAPE.height
     loop = ((inner, 0.0), (outer, 0.0), (outer, top), (inner, top), (inner, 0.0))
-    builder.draw_mesh(lathe(loop, 32), Paint((0.95, 0.95, 0.93, 1.0), specular=0.1))
+    builder.draw_mesh(
+        lathe(loop, 32), Paint((1.0, 1.0, 0.99, 1.0), specular=0.0, casts_shadow=False)
+    )
     card = inner - 0.0015
     core = ((card, 0.0), (inner, 0.0), (inner, top + 0.0004), (card, top + 0.0004), (card, 0.0))
     builder.draw_mesh(lathe(core, 32), Paint((0.72, 0.58, 0.40, 1.0)))
@@ -92,7 +95,7 @@ def _build_dinosaur(builder: ObjectBuilder) -> None:
 
 
 BATTERY = TabletopObject(
-    "battery", (0.0445, 0.0105, 0.0105), ON_SURFACE, _build_battery, rolls=True
+    "battery", (0.0505, 0.0145, 0.0145), ON_SURFACE, _build_battery, rolls=True
 )
 WHITE_TAPE = TabletopObject("white_tape", (0.060, 0.060, 0.020), ON_SURFACE, _build_tape)
 SKULL = TabletopObject("skull", (0.038, 0.033, 0.044), ON_SURFACE, _build_skull)

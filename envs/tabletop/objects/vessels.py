@@ -1,6 +1,7 @@
 """Hollow things: pots and cups, whose walls are rings of boxes, and the stand for a plate.
 
-Sizes are this project's. The hand opens 56 mm: cups are narrower, pots wide enough to reach into.
+Sizes are this project's. The hand opens 56 mm wide: cups are narrower, pots are wide enough to
+reach into.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ TIPPED_POT = Vessel(radius=0.050, height=0.055, wall=0.004, mass=0.12)
 CUP = Vessel(radius=0.022, height=0.052, wall=0.003, mass=0.03)
 STAND_HALF = (0.05, 0.05, 0.02)
 
-STEEL = Paint((0.66, 0.67, 0.69, 1.0), specular=0.9, shininess=0.8)
-PAPER = Paint(texture=speckle((232, 226, 212), depth=9.0), specular=0.0)
+# Shadows on their own inner walls would show the shadow map's grain: pots cast none.
+STEEL = Paint((0.70, 0.71, 0.73, 1.0), specular=0.9, shininess=0.8, casts_shadow=False)
+PAPER = Paint(texture=speckle((240, 234, 220), depth=9.0), specular=0.0, casts_shadow=False)
 
 
 def ring(builder: ObjectBuilder, vessel: Vessel, mass: float, bottom: float = 0.0) -> None:
@@ -68,7 +70,7 @@ def _hollow(builder: ObjectBuilder, vessel: Vessel, paint: Paint) -> None:
     builder.draw_mesh(lathe(profile, 28), paint)
     base = Solid("cylinder", (outer - 0.001, FLOOR / 2), (0.0, 0.0, FLOOR / 2))
     builder.collide(base, vessel.mass * 0.4)
-    ring(builder, vessel, vessel.mass * 0.6)
+    ring(builder, vessel, vessel.mass * 0.6, bottom=FLOOR)
 
 
 def _vessel(kind: str, vessel: Vessel, paint: Paint) -> TabletopObject:
