@@ -62,8 +62,8 @@ PROPRIO = {"tcp_pose": ["tcp_pose"], "gripper": ["gripper_open"]}
 DDPM = Sampler("ddpm", 10)
 
 
-def absolute(deltas_from: str = "measured", rotation_6d: str = "rows") -> AbsolutePose:
-    return AbsolutePose(rotation_6d, gripper_closed=0.0, gripper_open=1.0, deltas_from=deltas_from)
+def absolute(rotation_6d: str = "rows") -> AbsolutePose:
+    return AbsolutePose(rotation_6d, gripper_closed=0.0, gripper_open=1.0)
 
 
 def saved(folder: Path, spec: ModelSpec) -> str:
@@ -247,22 +247,29 @@ def test_changes_of_pose_lead_to_the_absolute_poses(seed: int, layout: str) -> N
     np.testing.assert_allclose(chunk[:, 6], rows[:, 9])
 
 
-def test_a_chunk_starts_from_the_measured_or_from_the_commanded_pose() -> None:
-    still = np.array([[0.3, 0.0, 0.2, 1, 0, 0, 0, 1, 0, 0.5]])
-    for reference, second_step in (("measured", 0.3 - 0.25), ("commanded", 0.0)):
-        memory: dict[str, Any] = {}
-        steps = []
-        for measured_x in (0.2, 0.25):  # the arm lags behind
-            pose = np.array([measured_x, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0])
-            seen = Observation({}, "go", {"tcp_pose": pose})
-            chunk = absolute(reference).convert(still, Request("e", (seen,), 0, memory))
-            steps.append(chunk[0, 0])
-        assert steps == pytest.approx([0.1, second_step])
+def test_absolute_poses_lead_the_widowx_along_their_path() -> None:
+    env = construct(yaml.safe_load((ROOT / "conf/env/widowx_simpler_tabletop.yaml").read_text()))
+    env.reset(env.episodes()[0])
+    start = env.observe((), False).proprio["tcp_pose"]
+    phase = np.arange(1, 33)[:, None] / 64 * 2 * np.pi
+    positions = start[:3] + np.sin(phase) * [0.04, 0.06, -0.03]
+    turns = Rotation.from_rotvec(np.sin(phase) * [0.1, 0.2, 0.5])
+    targets = turns * Rotation.from_quat(start[3:], scalar_first=True)
+    rows = np.concatenate((positions, rotation_to_6d(targets, "rows"), np.ones((32, 1))), axis=1)
+    errors = []
+    for first in range(0, 32, 8):
+        seen = env.observe((), False)
+        for row in absolute().convert(rows[first : first + 8], Request("e", (seen,), 0)):
+            env.step(row)
+        reached = env.observe((), False).proprio["tcp_pose"]
+        errors.append(np.linalg.norm(reached[:3] - positions[first + 7]))
+    env.close()
+    assert max(errors) < 0.01  # about what one step moves
 
 
 @pytest.mark.parametrize(("predicted", "opened"), [(1.0, 0.0), (0.0, 1.0), (0.25, 0.75), (1.5, 0)])
 def test_the_gripper_column_is_turned_into_an_opening(predicted: float, opened: float) -> None:
-    droid = AbsolutePose("rows", gripper_closed=1.0, gripper_open=0.0, deltas_from="measured")
+    droid = AbsolutePose("rows", gripper_closed=1.0, gripper_open=0.0)
     row = np.array([[0, 0, 0, 1, 0, 0, 0, 1, 0, predicted]])
     assert droid.convert(row, request(0))[0, 6] == pytest.approx(opened)
 
@@ -271,8 +278,8 @@ def test_absolute_poses_need_to_know_where_the_tool_is() -> None:
     blind = Request("e", (Observation({}, "go", {"joints": np.zeros(6)}),), 0)
     with pytest.raises(PolicyError, match=r"need the proprio 'tcp_pose'.*this env offers: joints"):
         absolute().convert(np.ones((1, 10)), blind)
-    with pytest.raises(ConfigError, match="Did you mean 'commanded'"):
-        absolute("command")
+    with pytest.raises(ConfigError, match="Did you mean 'rows'"):
+        absolute("row")
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
