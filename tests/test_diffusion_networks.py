@@ -12,10 +12,24 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vla_bench.errors import ConfigError
-from vla_bench.policies.diffusion.encoder import SpatialSoftmax, center_crop, random_crop
+from vla_bench.policies.diffusion import original
+from vla_bench.policies.diffusion.encoder import (
+    ObservationEncoder,
+    SpatialSoftmax,
+    center_crop,
+    random_crop,
+)
 from vla_bench.policies.diffusion.optimizer import decayed_parameters
 from vla_bench.policies.diffusion.resnet import ResNet
-from vla_bench.policies.diffusion.spec import TransformerSpec, UnetSpec
+from vla_bench.policies.diffusion.spec import (
+    DiffusionSpec,
+    Horizons,
+    ModelSpec,
+    ObservationSpec,
+    TransformerSpec,
+    UnetSpec,
+    VisionSpec,
+)
 from vla_bench.policies.diffusion.transformer import TransformerDenoiser
 from vla_bench.policies.diffusion.unet import StepEmbedding, Unet1d
 
@@ -196,3 +210,28 @@ def test_a_random_crop_is_a_window_of_its_own_image() -> None:
 def test_the_centre_crop_leaves_equal_margins() -> None:
     image = torch.arange(96 * 96.0).view(1, 96, 96)
     assert torch.equal(center_crop(image, 84, 84), image[:, 6:90, 6:90])
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_each_camera_has_the_network_that_the_spec_gives_it(is_shared: bool) -> None:
+    vision = VisionSpec(18, "group", None, None, None, None, is_shared, imagenet_norm=False)
+    spec = ObservationSpec({"a": [3, 32, 32], "q": [2], "b": [3, 32, 32]}, vision, None, [])
+    encoder = ObservationEncoder(spec).eval()
+    image, vector = torch.rand(1, 1, 3, 32, 32), torch.tensor([[[0.25, 0.5]]])
+    with torch.no_grad():
+        features = encoder({"a": image, "b": image, "q": vector})[0, 0]
+    assert torch.equal(features[512:514], vector[0, 0])  # in the spec's order
+    assert torch.allclose(features[:512], features[514:], atol=1e-6) == is_shared
+    assert len(encoder.image_encoders) == (1 if is_shared else 2)
+
+
+def test_a_published_state_dict_fills_each_cameras_own_network() -> None:
+    vision = VisionSpec(18, "group", None, None, None, None, False, imagenet_norm=False)
+    observation = ObservationSpec({"a": [3, 32, 32], "b": [3, 32, 32]}, vision, None, [])
+    unet, process = UnetSpec([8], 3, 8, 16, True), DiffusionSpec(10, "linear", "sample", 1, False)
+    spec = ModelSpec(observation, 2, Horizons(1, 4, 4, 0), unet, process)
+    named = {f"obs_encoder.key_model_map.{key}.conv1.weight": torch.empty(0) for key in "ba"}
+    assert list(original.rename(named, spec)) == [
+        "encoder.image_encoders.1.backbone.conv1.weight",
+        "encoder.image_encoders.0.backbone.conv1.weight",
+    ]
