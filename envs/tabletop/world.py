@@ -239,7 +239,7 @@ def _compile(scene: Scene, objects: Mapping[str, TabletopObject], look: Look) ->
     option.iterations, option.ls_iterations, option.tolerance = 20, 20, 1e-7
     prepare(spec, look)
     add_robot(spec, robot, scene.mount.base)
-    scene.build(Furniture(spec))
+    scene.build(Furniture(spec, scene.repaint))
     add_lights(spec, scene)
     for camera in scene.cameras:
         add_camera(spec, camera, scene.mount.base)

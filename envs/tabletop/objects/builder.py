@@ -14,38 +14,23 @@ import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector
 from vla_bench.envs.tabletop.objects.mesh import Mesh
+from vla_bench.envs.tabletop.objects.paint import Paint, Solid
+from vla_bench.envs.tabletop.objects.specimen import (
+    USUAL,
+    Specimen,
+    local_factors,
+    recolored,
+    shaded,
+    stretched,
+)
 from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
-from vla_bench.protocols import Image
 
-IDENTITY = (1.0, 0.0, 0.0, 0.0)
+__all__ = ["ObjectBuilder", "Paint", "Solid", "TabletopObject", "add_object", "add_paint"]
+
 # A shadow map of 512 speckles the surface that casts: so a smaller core, hidden inside, casts.
 CORE = 0.85
 FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes the larger one
-
-
-@dataclass(frozen=True)
-class Paint:
-    """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times.
-
-    What lies flat need not cast a shadow.
-    """
-
-    rgba: Vector = (1.0, 1.0, 1.0, 1.0)
-    texture: Image | None = None
-    repeat: tuple[float, float] = (1.0, 1.0)
-    specular: float = 0.2
-    shininess: float = 0.3
-    casts_shadow: bool = True
-
-
-@dataclass(frozen=True)
-class Solid:
-    """A primitive in the object's frame; `size`: half sizes, or radius and half length, m."""
-
-    kind: str
-    size: Vector
-    position: Vector = (0.0, 0.0, 0.0)
-    quaternion: Vector = IDENTITY
+OVER_THE_FINGERS = 2  # contact priority: the fingers have 1, all else 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,7 @@ class TabletopObject:
         build: Adds its shapes to a body.
         rolls: Whether rolling friction is needed to keep it where it lies.
         fixed: Whether it stands immovable where it is spawned.
+        specimen: How this one differs from the others of its kind.
     """
 
     kind: str
@@ -68,18 +54,28 @@ class TabletopObject:
     build: Callable[[ObjectBuilder], None]
     rolls: bool = False
     fixed: bool = False
+    specimen: Specimen = USUAL
+
+    def made(self, specimen: Specimen) -> TabletopObject:
+        """The same kind as another `specimen`; its box and its rest are stretched with it."""
+        factors = np.array(specimen.stretch)
+        extents = tuple((factors * self.extents).tolist())
+        rest = Pose(tuple((factors * self.rest.position).tolist()), self.rest.quaternion)
+        return replace(self, extents=extents, rest=rest, specimen=specimen)
 
 
 class ObjectBuilder:
     """Adds shapes to one body of an MjSpec, in the object's own frame."""
 
-    def __init__(self, spec: Any, body: Any, rolls: bool) -> None:
-        self._spec, self._body, self._rolls = spec, body, rolls
+    def __init__(self, spec: Any, body: Any, kind: TabletopObject) -> None:
+        self._spec, self._body = spec, body
+        self._rolls, self._specimen = kind.rolls, kind.specimen
+        self._main: Paint | None = None  # of what was drawn first
         self._n_parts = 0
 
     def draw(self, solid: Solid, paint: Paint) -> None:
         """Add something that is seen but touches nothing."""
-        material = add_paint(self._spec, self._next_name(), paint)
+        material = self._add_paint(paint)
         self._show(self._add(solid), material)
         if paint.casts_shadow:
             core = replace(solid, size=tuple(CORE * length for length in solid.size))
@@ -87,7 +83,7 @@ class ObjectBuilder:
 
     def draw_mesh(self, mesh: Mesh, paint: Paint, pose: Pose | None = None) -> None:
         """Add a mesh that is seen but touches nothing; to cast a shadow, it is star-shaped."""
-        material = add_paint(self._spec, self._next_name(), paint)
+        material = self._add_paint(paint)
         where = pose or Pose((0.0, 0.0, 0.0))
         self._show(self._add_mesh(mesh, where), material)
         if paint.casts_shadow:
@@ -96,20 +92,27 @@ class ObjectBuilder:
     def collide(self, solid: Solid, mass: float) -> None:
         """Add something that touches and weighs (`mass` kg) but is not seen."""
         geom = self._add(solid)
-        geom.mass, geom.group = mass, COLLISION_GROUP
+        geom.mass, geom.group = mass * self._specimen.mass, COLLISION_GROUP
         geom.contype, geom.conaffinity = 2, 3
         geom.condim = 6 if self._rolls else 4
         geom.friction = FRICTION
         geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
+        if self._specimen.friction is not None:
+            geom.friction = [self._specimen.friction, *FRICTION[1:]]
+            geom.priority = OVER_THE_FINGERS
 
     def _add(self, solid: Solid) -> Any:
+        solid = stretched(solid, self._specimen.stretch)
         size = [*solid.size, 0.0, 0.0][:3]
         geom = self._body.add_geom(type=KINDS[solid.kind], size=size)
         geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
         return geom
 
     def _add_mesh(self, mesh: Mesh, pose: Pose) -> Any:
-        name = self._next_name()
+        name, factors = self._next_name(), self._specimen.stretch
+        if factors != (1.0, 1.0, 1.0):
+            mesh = mesh.scaled(local_factors(pose.quaternion, factors))
+            pose = Pose(tuple((np.array(pose.position) * factors).tolist()), pose.quaternion)
         added = self._spec.add_mesh(name=name)
         added.uservert = mesh.vertices.astype(np.float32).ravel().tolist()
         added.userface = mesh.faces.ravel().tolist()
@@ -124,6 +127,15 @@ class ObjectBuilder:
         geom.density, geom.group = 0.0, VISIBLE_GROUP
         geom.material, geom.castshadow = material, casts_shadow
 
+    def _add_paint(self, paint: Paint) -> str:
+        self._main = self._main or paint
+        is_main = paint.rgba == self._main.rgba and paint.texture is self._main.texture
+        if self._specimen.color is not None and is_main:
+            paint = recolored(paint, self._specimen.color)
+        if self._specimen.brightness != 1.0:
+            paint = shaded(paint, self._specimen.brightness)
+        return add_paint(self._spec, self._next_name(), paint)
+
     def _next_name(self) -> str:
         self._n_parts += 1
         return f"{self._body.name}_{self._n_parts}"
@@ -134,7 +146,7 @@ def add_object(spec: Any, kind: TabletopObject, name: str) -> None:
     body = spec.worldbody.add_body(name=name)
     if not kind.fixed:
         body.add_freejoint(name=f"{name}_free")
-    kind.build(ObjectBuilder(spec, body, kind.rolls))
+    kind.build(ObjectBuilder(spec, body, kind))
 
 
 def add_paint(spec: Any, name: str, paint: Paint) -> str:

@@ -14,7 +14,7 @@ from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import speckle, wood
 from vla_bench.envs.tabletop.robots.widowx import WIDOWX
-from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Mount, Scene
+from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Mount, Scene, Surface
 from vla_bench.envs.tabletop.scenes.sink import CAMERA, HOME, rod, slab, wire
 from vla_bench.envs.tabletop.scenes.table import FACING_AWAY
 
@@ -31,7 +31,8 @@ RIM_HEIGHT = 0.003  # of the basin's steel edge
 
 
 def _build(furniture: Furniture) -> None:
-    wall = furniture.paint(Paint(texture=speckle((206, 202, 192)), specular=0.0))
+    plaster = Paint(texture=speckle((206, 202, 192)), specular=0.0)
+    wall = furniture.paint(plaster, part="backdrop")
     furniture.add(Solid("box", (0.01, 1.5, 0.8), (-0.61, 0.1, 1.0)), wall)
     floor = furniture.paint(Paint((0.35, 0.34, 0.34, 1.0)))
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), floor)
@@ -46,7 +47,8 @@ def _build(furniture: Furniture) -> None:
 def _add_counter(furniture: Furniture) -> None:
     """A wooden top with two holes: what surrounds them, in boxes."""
     x_low, x_high, y_low, y_high = OUTER
-    top = furniture.paint(Paint(texture=wood((214, 172, 118)), repeat=(1.0, 1.0), specular=0.1))
+    wooden = Paint(texture=wood((214, 172, 118)), repeat=(1.0, 1.0), specular=0.1)
+    top = furniture.paint(wooden, part="worktop")
     for area in (
         (x_low, BASIN[0], y_low, y_high),
         (BASIN[1], x_high, y_low, y_high),
@@ -117,4 +119,9 @@ KITCHEN = Scene(
     lights=(Light((-0.10, 0.08, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
     ambient=0.45,
     build=_build,
+    surfaces=(
+        Surface((-0.220, -0.095, 0.105, 0.280), SINK_FLOOR),
+        Surface((-0.240, -0.150, -0.085, -0.010), RACK_FLOOR),
+        Surface((-0.345, -0.310, 0.050, 0.180), COUNTER),
+    ),
 )

@@ -6,8 +6,8 @@ A scene knows no task.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import mujoco
@@ -59,8 +59,22 @@ class Light:
 
 
 @dataclass(frozen=True)
+class Surface:
+    """Where things may be put within the arm's reach: `area` is x low, x high, y low, y high."""
+
+    area: tuple[float, float, float, float]
+    height: float
+
+
+@dataclass(frozen=True)
 class Scene:
-    """Furniture, lights, cameras and the robot's place; `floor` catches what falls."""
+    """Furniture, lights, cameras and the robot's place; `floor` catches what falls.
+
+    Attributes:
+        surfaces: Where variations may put objects, so that they neither hang over an edge nor
+            keep the arm from its work.
+        repaint: Part of the furniture (``worktop``, ``backdrop`` …) -> paint instead of its own.
+    """
 
     name: str
     mount: Mount
@@ -68,6 +82,8 @@ class Scene:
     lights: tuple[Light, ...]
     ambient: float
     build: Callable[[Furniture], None]
+    surfaces: tuple[Surface, ...] = ()
+    repaint: Mapping[str, Paint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,15 +99,16 @@ class Slide:
 class Furniture:
     """Adds geometry to an MjSpec that stands still, or that moves as one drawer."""
 
-    def __init__(self, spec: Any, body: Any = None) -> None:
-        self._spec = spec
+    def __init__(self, spec: Any, repaint: Mapping[str, Paint], body: Any = None) -> None:
+        self._spec, self._repaint = spec, repaint
         self._body = spec.worldbody if body is None else body
         self._n_paints = 0
 
-    def paint(self, paint: Paint) -> str:
-        """Register a surface; returns the name to pass to `add`."""
+    def paint(self, paint: Paint, part: str = "") -> str:
+        """Register a surface; returns the name to pass to `add`. A `part` may be repainted."""
         self._n_paints += 1
-        return add_paint(self._spec, f"furniture_{self._n_paints}", paint)
+        name = f"furniture_{self._n_paints}"
+        return add_paint(self._spec, name, self._repaint.get(part, paint))
 
     def drawer(self, name: str, position: Vector, slide: Slide) -> Furniture:
         """A body and joint called `name` that slides out along x from `position`."""
@@ -107,7 +124,8 @@ class Furniture:
 
     def part(self, name: str, position: Vector = (0.0, 0.0, 0.0)) -> Furniture:
         """A body called `name`, fixed to this one, whose contacts can be told from others'."""
-        return Furniture(self._spec, self._body.add_body(name=name, pos=list(position)))
+        body = self._body.add_body(name=name, pos=list(position))
+        return Furniture(self._spec, self._repaint, body)
 
     def add(self, solid: Solid, paint: str, solid_for_objects: bool = True) -> None:
         """Add a drawn shape; objects and the robot bump into it unless told otherwise."""

@@ -15,7 +15,7 @@ from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import wood
 from vla_bench.envs.tabletop.robots.widowx import WIDOWX
-from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene
+from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene, Surface
 from vla_bench.envs.tabletop.scenes.table import FACING_AWAY
 
 HOME = (-0.2600599, -0.12875618, 0.04461369, -0.00652761, 1.7033415, -0.26983038, 0.037, 0.037)
@@ -38,9 +38,10 @@ CAMERA = Camera(
 
 
 def _build(furniture: Furniture) -> None:
-    counter = furniture.paint(Paint(texture=wood((205, 150, 88)), specular=0.15))
+    wooden = Paint(texture=wood((205, 150, 88)), specular=0.15)
+    counter = furniture.paint(wooden, part="worktop")
     furniture.add(Solid("box", (0.5, 0.9, 0.02), (-0.18, 0.1, COUNTER_HEIGHT - 0.02)), counter)
-    wall = furniture.paint(Paint((0.77, 0.76, 0.74, 1.0)))
+    wall = furniture.paint(Paint((0.77, 0.76, 0.74, 1.0)), part="backdrop")
     furniture.add(Solid("box", (0.01, 1.5, 0.8), (-0.70, 0.2, 1.0)), wall)
     floor = furniture.paint(Paint((0.35, 0.34, 0.34, 1.0)))
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), floor)
@@ -77,7 +78,7 @@ def _add_sink(furniture: Furniture) -> None:
 
 def _add_basket(furniture: Furniture) -> None:
     """Rim and wires are drawn only: the compartment's walls hold the eggplant, as in SIMPLER."""
-    yellow = furniture.paint(Paint((0.90, 0.82, 0.38, 1.0), specular=0.3))
+    yellow = furniture.paint(Paint((0.90, 0.82, 0.38, 1.0), specular=0.3), part="basket")
     x_low, x_high, y_low, y_high = BASKET
     middle = ((x_low + x_high) / 2, (y_low + y_high) / 2)
     half = ((x_high - x_low) / 2, (y_high - y_low) / 2)
@@ -142,4 +143,8 @@ SINK_SCENE = Scene(
     lights=(Light((-0.10, 0.08, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
     ambient=0.45,
     build=_build,
+    surfaces=(
+        Surface((-0.165, -0.095, 0.145, 0.255), BASIN_FLOOR),
+        Surface((-0.285, -0.230, -0.05, 0.11), RIM),
+    ),
 )

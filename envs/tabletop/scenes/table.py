@@ -12,7 +12,7 @@ from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import wood
 from vla_bench.envs.tabletop.robots.widowx import WIDOWX
-from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene
+from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene, Surface
 
 TABLE_HEIGHT = 0.869532  # m
 HOME = (-0.01840777, 0.0398835, 0.22242722, -0.00460194, 1.36524296, 0.00153398, 0.037, 0.037)
@@ -27,11 +27,13 @@ CAMERA = Camera(
 
 
 def _build(furniture: Furniture) -> None:
-    top = furniture.paint(Paint(texture=wood((132, 72, 46)), repeat=(1.0, 1.0), specular=0.25))
+    wooden = Paint(texture=wood((132, 72, 46)), repeat=(1.0, 1.0), specular=0.25)
+    top = furniture.paint(wooden, part="worktop")
     furniture.add(Solid("box", (0.185, 0.65, 0.02), (-0.162, 0.345, TABLE_HEIGHT - 0.02)), top)
     stand = furniture.paint(Paint((0.16, 0.17, 0.20, 1.0)))
     furniture.add(Solid("box", (0.16, 0.3, 0.05), (0.2, 0.03, TABLE_HEIGHT - 0.05)), stand)
-    partition = furniture.paint(Paint((0.62, 0.66, 0.70, 1.0), specular=0.0))
+    grey = Paint((0.62, 0.66, 0.70, 1.0), specular=0.0)
+    partition = furniture.paint(grey, part="backdrop")
     furniture.add(Solid("box", (0.01, 1.2, 0.6), (-0.375, 0.8, 1.0)), partition)
     furniture.add(Solid("box", (0.5, 0.01, 0.6), (-0.2, -0.33, 1.0)), partition)
     floor = furniture.paint(Paint((0.27, 0.28, 0.30, 1.0)))
@@ -49,4 +51,5 @@ TABLE = Scene(
     ),
     ambient=0.38,
     build=_build,
+    surfaces=(Surface((-0.29, -0.05, -0.17, 0.20), TABLE_HEIGHT),),
 )
