@@ -185,6 +185,14 @@ def test_normalizing_and_back_changes_nothing(seed: int, mode: str) -> None:
         assert normalized.abs().max() <= 1 + 1e-3
 
 
+def test_a_dimension_that_hardly_varies_is_shifted_and_not_blown_up() -> None:
+    normalizer = Normalizer({"x": (2,)})
+    normalizer.fit("x", torch.tensor([[5.0, 5.0], [5.00005, 5.001]]), "limits")
+    scale = normalizer.state_dict()["params_dict.x.scale"]
+    assert scale[0] == 1.0  # a range of 5e-5, below the published 1e-4
+    assert scale[1] == pytest.approx(2000, rel=1e-2)
+
+
 def test_an_unknown_key_of_the_normalizer_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'action'"):
         Normalizer({"action": (2,)}).normalize("actions", torch.zeros(2))
