@@ -1,30 +1,27 @@
-"""How fast the tabletop suite simulates and draws; a table, then every figure as one JSON line.
+"""How fast the tabletop suite simulates and draws.
 
-    python benchmarks/simulation.py
-    python benchmarks/simulation.py --save results/reference/simulation.json
+    python benchmarks/simulation.py [--write]
 
 CPU milliseconds are process time, median of many calls: comparable on a busy machine. Episodes per
-second are wall time of the scripted expert with one 224x224 image per control step.
+second are wall time of the scripted expert with one 224x224 image per control step. The last line
+is JSON with every figure; --write also puts it into results/reference/simulation.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import finish
 
 from vla_bench.envs.tabletop.renderer import LOOKS, check_rendering
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.tasks.registry import TASKS
-from vla_bench.provenance import commit, machine
 
 CAMERA = "3rd_view_camera"
 SIZES = ((224, 224), (640, 480))
@@ -34,23 +31,13 @@ FORTH = np.array([0.01, 0.005, -0.005, 0.0, 0.0, 0.05, 1.0])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--save", type=Path, help="also write the figures here, as JSON")
-    save = parser.parse_args().save
+    print(f"drawn by {check_rendering()}")
     figures: dict[str, float] = {}
     for task in TASKS:
         figures |= drawing(task)
         figures[f"{task}/control_step_cpu_ms"] = stepping(task)
     figures |= episodes()
-    print(f"drawn by {check_rendering()}")
-    for name, value in figures.items():
-        print(f"{name:55s} {value:9.2f}")
-    record = {"figures": figures, "renderer": check_rendering()}
-    record |= {"machine": machine(), "commit": commit()}
-    print(json.dumps(record))
-    if save is not None:
-        save.parent.mkdir(parents=True, exist_ok=True)
-        save.write_text(json.dumps(record, indent=2) + "\n")
+    finish("simulation", figures)
 
 
 def drawing(task: str) -> dict[str, float]:
