@@ -172,6 +172,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         },
         "obs_as_global_cond": True,
         "crop_shape": [84, 84],
+        "eval_fixed_crop": True,
         "obs_encoder_group_norm": True,
         "diffusion_step_embed_dim": 16,
         "down_dims": [8, 16, 24],
@@ -250,6 +251,7 @@ def test_a_shared_real_robot_encoder_keeps_batch_norm_as_upstream_does() -> None
     ("change", "message"),
     [
         ({"obs_as_global_cond": False}, "obs_as_global_cond: False; only True is supported"),
+        ({"eval_fixed_crop": False}, "eval_fixed_crop: False; only True"),
         ({"pred_action_steps_only": True}, "pred_action_steps_only: True; only False"),
         ({"_target_": "x.DiffusionUnetHybridImagePolic"}, "Did you mean"),
         ({"noise_scheduler": {"clip_sample": False}}, "clip_sample: False; only True"),
@@ -384,6 +386,26 @@ def test_lerobots_separate_encoders_have_a_place_for_every_weight(hub: Path) -> 
         model = DiffusionModel(lerobot.read_spec(ForeignConfig(config, "config.json")))
     wanted = {name: value.shape for name, value in model.named_parameters()}
     assert {name: value.shape for name, value in found.items()} == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "act"}, "type: 'act'; only 'diffusion' is supported"),
+        ({"vision_backbone": "resnet34"}, "Unknown backbone 'resnet34'"),
+        ({"crop_ratio": 0.9}, "crop_ratio: 0.9; only 1.0"),
+        ({"clip_sample_range": 2.0}, "clip_sample_range: 2.0; only 1.0"),
+        ({"input_features": {"t": {"type": "TEXT", "shape": [1]}}}, "Unknown type of t 'TEXT'"),
+    ],
+)
+def test_a_hub_folder_of_something_else_is_refused(
+    change: dict[str, Any], message: str, hub: Path, tmp_path: Path
+) -> None:
+    config = json.loads((hub / "hub_layout/config.json").read_text())
+    config["input_features"]["observation.image"] = {"type": "VISUAL", "shape": [3, 96, 96]}
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(ConfigError, match=message):
+        load_model(str(tmp_path), expected=None)
 
 
 @pytest.mark.parametrize("keeps_statistics_in_the_model", [False, True])

@@ -53,6 +53,9 @@ def read_spec(config: ForeignConfig) -> ModelSpec:
     config.expect("clip_sample", True, default=True)
     config.expect("clip_sample_range", 1.0, default=1.0)
     n_obs = int(config["n_obs_steps"])
+    for name, feature in config["input_features"].items():
+        if feature["type"] not in _ORDER:
+            raise unknown_name(f"type of {name}", feature["type"], _ORDER)
     features = sorted(config["input_features"].items(), key=lambda item: _ORDER[item[1]["type"]])
     shapes = {observation_key(name): list(feature["shape"]) for name, feature in features}
     has_images = any(feature["type"] == "VISUAL" for _, feature in features)

@@ -99,6 +99,7 @@ def _observation(config: ForeignConfig, name: str) -> ObservationSpec:
         encoder = config.section("obs_encoder")
         ordered = sorted(shapes, key=lambda key: (len(shapes[key]) != 3, key))
         return ObservationSpec({key: shapes[key] for key in ordered}, _real(encoder), None, [])
+    config.expect("eval_fixed_crop", True, default=False)  # else it crops at random in evaluation
     norm = "group" if config.get("obs_encoder_group_norm", False) else "batch"
     vision = VisionSpec(18, norm, None, config["crop_shape"], 32, 64, False, False)
     return ObservationSpec(shapes, vision, None, [])
