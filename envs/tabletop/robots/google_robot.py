@@ -188,7 +188,6 @@ FOREARM = Link(
         _box((0.038, 0.020, 0.045), (0.0, 0.035, 0.265), "white"),
         Shape("capsule", (0.045, 0.105), (0.0, 0.0, 0.155), role="hull"),
     ),
-    casts_shadow=True,
 )
 WRIST = Link(
     name="link_wrist",
@@ -203,7 +202,6 @@ WRIST = Link(
         _tube((0.0395, 0.045), (0.0, 0.003, 0.060)),
         Shape("cylinder", (0.040, 0.048), (0.0, 0.003, 0.062), role="hull"),
     ),
-    casts_shadow=True,
 )
 GRIPPER_BODY = Link(
     name="link_gripper",

@@ -1,0 +1,174 @@
+"""A hand that experts write scripts for: generators that yield one public action per control step.
+
+For the measured-pose law (`measured_pose.py`): the tool makes up only part of a commanded
+displacement in a control step, so commands lead the error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import rotation_from_vector, rotation_vector
+from vla_bench.envs.tabletop.ik import InverseKinematics
+from vla_bench.envs.tabletop.world import World
+from vla_bench.protocols import FloatArray
+
+UP = np.array([0.0, 0.0, 1.0])
+MAX_GRASP_ANGLE = np.deg2rad(80.0)  # SIMPLER's on the Google Robot (simpler.md §2.10)
+GAIN = 1.6  # commanded over missing displacement
+MAX_STEP = 0.05  # m per control step, the action's nominal range
+MAX_TURN = 0.25  # rad per control step
+NEAR, LEAN_PER_METRE, MAX_LEAN = 0.60, 2.5, 0.5  # m, rad/m, rad
+PACE, TURN_PACE = 0.02, 0.10  # m and rad that the tool makes good in one control step
+LIMIT_MARGIN = 0.03  # rad
+OPEN, KEEP, CLOSE = -1.0, 0.0, 1.0  # gripper_close_delta
+
+Actions = Iterator[FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Waypoint:
+    """Where the tool should go, in the robot's base frame.
+
+    Attributes:
+        position, rotation: (3,) m and (3, 3).
+        gripper: The command on the way.
+        tolerance, max_turn: m and rad from it at which it counts as reached.
+        speed: m that a command may ask for in one control step.
+        patience: Control steps after which the hand goes on regardless.
+    """
+
+    position: FloatArray
+    rotation: FloatArray
+    gripper: float
+    tolerance: float = 0.012
+    max_turn: float = 0.10
+    speed: float = MAX_STEP
+    patience: int = 30
+
+    def moved(self, offset: FloatArray) -> Waypoint:
+        """The same, displaced by `offset` (3,) m."""
+        return replace(self, position=self.position + offset)
+
+
+class Hand:
+    """Yields the actions that bring the tool of `world` where it is told."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.home_position, self.home_rotation = world.tcp_in_base()
+        self._ik = InverseKinematics(world.robot)
+        self._limits = np.array([world.model.joint(name).range for name in world.robot.arm]).T
+
+    def go(self, waypoint: Waypoint) -> Actions:
+        """Head for `waypoint` until it is reached or patience is lost."""
+        for _ in range(waypoint.patience):
+            yield self.towards(waypoint)
+            if self.is_at(waypoint):
+                return
+
+    def stay(self, waypoint: Waypoint, n_steps: int) -> Actions:
+        """Hold at `waypoint` for `n_steps` control steps."""
+        for _ in range(n_steps):
+            yield self.towards(waypoint)
+
+    def is_at(self, waypoint: Waypoint) -> bool:
+        position, rotation = self.world.tcp_in_base()
+        turn = np.linalg.norm(rotation_vector(waypoint.rotation @ rotation.T))
+        away = np.linalg.norm(waypoint.position - position)
+        return bool(away < waypoint.tolerance and turn < waypoint.max_turn)
+
+    def towards(self, waypoint: Waypoint) -> FloatArray:
+        """The next action (7,)."""
+        position, rotation = self.world.tcp_in_base()
+        move = shorten(GAIN * (waypoint.position - position), waypoint.speed)
+        turn = shorten(GAIN * rotation_vector(waypoint.rotation @ rotation.T), MAX_TURN)
+        return np.array([*move, *turn, waypoint.gripper])
+
+    def can_follow(self, waypoints: Sequence[Waypoint]) -> bool:
+        """Whether the arm would pass all `waypoints` within its joint limits.
+
+        A rehearsal with the controller's own inverse kinematics, at the pace of the arm.
+        """
+        angles = self.world.joint_positions()
+        position, rotation = self._ik.forward(angles)
+        for waypoint in waypoints:
+            n_steps = self._n_paces(waypoint, position, rotation)
+            for _ in range(n_steps):
+                position = position + shorten(waypoint.position - position, PACE)
+                turn = shorten(rotation_vector(waypoint.rotation @ rotation.T), TURN_PACE)
+                rotation = rotation_from_vector(turn) @ rotation
+                solution = self._ik.solve(position, rotation, angles)
+                if solution is None or not self._is_within_limits(solution):
+                    return False
+                angles = solution
+        return True
+
+    def choose(self, ways: Iterable[Sequence[Waypoint]]) -> Sequence[Waypoint]:
+        """The first of `ways` that the arm can follow; the first of all if it can follow none."""
+        tried = []
+        for way in ways:
+            if self.can_follow(way):
+                return way
+            tried.append(way)
+        return tried[0]
+
+    def _n_paces(self, waypoint: Waypoint, position: FloatArray, rotation: FloatArray) -> int:
+        way = float(np.linalg.norm(waypoint.position - position))
+        turn = float(np.linalg.norm(rotation_vector(waypoint.rotation @ rotation.T)))
+        return math.ceil(max(way / PACE, turn / TURN_PACE))
+
+    def _is_within_limits(self, angles: FloatArray) -> bool:
+        low, high = self._limits
+        return bool(np.all(angles > low + LIMIT_MARGIN) and np.all(angles < high - LIMIT_MARGIN))
+
+    def reaching(self, position: FloatArray, closing: FloatArray) -> FloatArray:
+        """A rotation (3, 3) for `position` (3,) in which the fingers close along `closing` (3,).
+
+        The approach is the start's, 19 degrees off the vertical, and leans further outwards where
+        the arm is stretched, since the wrist's limit keeps forearm and hand apart. Of the two
+        senses of `closing`, the one that turns the hand less.
+        """
+        outwards = np.array([position[0], position[1], 0.0])
+        reach = float(np.linalg.norm(outwards))
+        lean = np.clip(LEAN_PER_METRE * (reach - NEAR), 0.0, MAX_LEAN)
+        axis = np.cross(outwards / reach, UP)
+        approach = rotation_from_vector(lean * axis) @ self.home_rotation[:, 2]
+        across = closing - (closing @ approach) * approach
+        across = across / np.linalg.norm(across)
+        choices = [
+            np.stack([np.cross(y, approach), y, approach], axis=1) for y in (across, -across)
+        ]
+        return min(choices, key=self.turn_from_home)
+
+    def turn_from_home(self, rotation: FloatArray) -> float:
+        """Angle between `rotation` (3, 3) and the start's, rad."""
+        return float(np.linalg.norm(rotation_vector(rotation @ self.home_rotation.T)))
+
+
+def grasp(hand: Hand, name: str, aim: Callable[[], Waypoint], clearance: float) -> Actions:
+    """Take the object `name` from `clearance` m above where `aim` says, until it is held."""
+    while not hand.world.is_grasped(name, MAX_GRASP_ANGLE):
+        target = aim()
+        yield from hand.go(target.moved(clearance * UP))
+        yield from hand.go(replace(target, tolerance=0.006, speed=0.04))
+        yield from hand.stay(replace(target, gripper=CLOSE), 4)
+
+
+class Script:
+    """An `Expert` that reads its actions off a generator."""
+
+    def __init__(self, actions: Actions) -> None:
+        self._actions = actions
+
+    def act(self) -> FloatArray:
+        return next(self._actions)
+
+
+def shorten(vector: FloatArray, longest: float) -> FloatArray:
+    length = float(np.linalg.norm(vector))
+    return vector * (longest / length) if length > longest else vector

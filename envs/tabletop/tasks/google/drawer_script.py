@@ -1,0 +1,107 @@
+"""How the expert pulls a drawer open by its handle, and pushes it shut.
+
+Of the ways to hold the hand, it takes the first that its arm can follow within the joint limits;
+which one that is depends on where the robot stands.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import rotation_from_vector
+from vla_bench.envs.tabletop.hand import CLOSE, OPEN, UP, Actions, Hand, Waypoint
+from vla_bench.envs.tabletop.scenes.cabinet import handle_of, joint_of
+from vla_bench.envs.tabletop.world import World
+from vla_bench.protocols import FloatArray
+
+PITCH = {"top": 0.15, "middle": 0.45, "bottom": 0.75}  # rad below the horizontal, of the approach
+PITCHES = (0.0, 0.2, -0.2, 0.4, -0.4)  # rad beside that, in order of preference
+TURNS = (0.0, 0.25, -0.25, 0.5, -0.5)  # rad about the vertical, likewise
+ASIDE = (0.0, 0.1, 0.2)  # m from the bar towards the arm's side, where to push
+BACK, INTO = 0.10, 0.016  # m from the bar along the approach
+PUSH_BELOW = 0.02  # m under the bar
+PULLED, PUSHED = 0.22, 0.02  # m open when the hand stops
+LEAD = 0.03  # m that a pulling or pushing hand is told to go ahead of itself
+PATIENCE = 70  # control steps: from the start down to the bottom drawer
+MAX_PULL = 40  # control steps before taking hold again
+
+
+def open_drawer(world: World, drawer: str) -> Actions:
+    """Pull the drawer open and stay there."""
+    hand = Hand(world)
+    yield from pull_open(hand, drawer, PULLED)
+    position, rotation = world.tcp_in_base()
+    while True:
+        yield hand.towards(Waypoint(position, rotation, CLOSE))
+
+
+def pull_open(hand: Hand, drawer: str, opening: float) -> Actions:
+    """Take the bar and draw it out until the drawer is `opening` m open."""
+    world, joint = hand.world, joint_of(drawer)
+    out = _out(world)
+    while world.drawer_opening(joint) < opening:
+        before, at_bar, _ = hand.choose(_ways_to_pull(hand, drawer, opening))
+        yield from hand.go(before)
+        yield from hand.go(at_bar)
+        yield from hand.stay(replace(at_bar, gripper=CLOSE), 4)
+        for _ in range(MAX_PULL):
+            if world.drawer_opening(joint) >= opening:
+                return
+            tool, _ = world.tcp_in_base()
+            yield hand.towards(Waypoint(tool + LEAD * out, at_bar.rotation, CLOSE))
+
+
+def push_shut(world: World, drawer: str) -> Actions:
+    """Push the drawer's front in with closed fingers, then stop pushing."""
+    hand, joint = Hand(world), joint_of(drawer)
+    before, _ = hand.choose(_ways_to_push(hand, drawer))
+    yield from hand.go(before)
+    while True:
+        tool, _ = world.tcp_in_base()
+        lead = -LEAD if world.drawer_opening(joint) > PUSHED else 0.0
+        yield hand.towards(Waypoint(tool + lead * _out(world), before.rotation, CLOSE))
+
+
+def _ways_to_pull(hand: Hand, drawer: str, opening: float) -> Iterator[Sequence[Waypoint]]:
+    """Before the bar, at the bar, and pulled out."""
+    world = hand.world
+    bar = world.in_base(np.array(handle_of(drawer, world.drawer_opening(joint_of(drawer)))))
+    for rotation in _rotations(hand, drawer):
+        into = rotation[:, 2]
+        before = Waypoint(bar - BACK * into, rotation, OPEN, max_turn=0.08, patience=PATIENCE)
+        at_bar = Waypoint(bar + INTO * into, rotation, OPEN, tolerance=0.006, speed=0.04)
+        yield before, at_bar, at_bar.moved(opening * _out(world))
+
+
+def _ways_to_push(hand: Hand, drawer: str) -> Iterator[Sequence[Waypoint]]:
+    """Before the front, and pushed in; beside the bar where the arm cannot reach before it."""
+    world = hand.world
+    opening = world.drawer_opening(joint_of(drawer))
+    bar = world.in_base(np.array(handle_of(drawer, opening)))
+    out = _out(world)
+    for aside, rotation in itertools.product(ASIDE, _rotations(hand, drawer)):
+        spot = bar + aside * np.cross(UP, out) - PUSH_BELOW * UP
+        before = Waypoint(spot + BACK * out, rotation, CLOSE, patience=PATIENCE)
+        yield before, before.moved(-(BACK + opening) * out)
+
+
+def _rotations(hand: Hand, drawer: str) -> Iterator[FloatArray]:
+    """The tool towards the drawer, fingers above and below the bar; the best ones first."""
+    for pitch, turn in itertools.product(PITCHES, TURNS):
+        below = PITCH[drawer] + pitch
+        into = rotation_from_vector(turn * UP) @ [-math.cos(below), 0.0, -math.sin(below)]
+        upright = np.cross(np.cross(UP, into), into)
+        for closing in (upright, -upright):
+            closing = closing / np.linalg.norm(closing)
+            rotation = np.stack([np.cross(closing, into), closing, into], axis=1)
+            yield hand.world.turned_to_base(rotation)
+
+
+def _out(world: World) -> FloatArray:
+    """The direction (3,), in the base frame, in which drawers open."""
+    return world.turned_to_base(np.eye(3))[:, 0]

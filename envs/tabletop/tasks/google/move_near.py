@@ -1,0 +1,178 @@
+"""Move one object near another: SIMPLER's MoveNearGoogleBakedTexInScene-v0, the paper's."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import rotation_from_vector
+from vla_bench.envs.tabletop.hand import (
+    CLOSE,
+    OPEN,
+    UP,
+    Actions,
+    Hand,
+    Script,
+    Waypoint,
+    grasp,
+)
+from vla_bench.envs.tabletop.objects.builder import TabletopObject
+from vla_bench.envs.tabletop.objects.drinks import BLUE_BOTTLE, COKE, PEPSI, REDBULL, SEVEN_UP
+from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
+from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
+from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge
+from vla_bench.envs.tabletop.tasks.grids import spawn
+from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Task
+from vla_bench.envs.tabletop.world import World
+
+KINDS: dict[str, TabletopObject] = {
+    "blue_plastic_bottle": BLUE_BOTTLE,
+    "pepsi_can": PEPSI.standing(),
+    "orange": ORANGE,
+    "7up_can": SEVEN_UP.standing(),
+    "apple": LIGHT_APPLE,
+    "sponge": SPONGE,
+    "coke_can": COKE.standing(),
+    "redbull_can": REDBULL.standing(),
+}
+YAWS = {"blue_plastic_bottle": math.pi / 2, "orange": math.pi / 2, "sponge": math.pi / 2}
+TRIPLETS = (  # simpler.md §2.9
+    ("blue_plastic_bottle", "pepsi_can", "orange"),
+    ("7up_can", "apple", "sponge"),
+    ("coke_can", "redbull_can", "apple"),
+    ("sponge", "blue_plastic_bottle", "7up_can"),
+    ("orange", "pepsi_can", "redbull_can"),
+)
+CORNERS = (
+    ((-0.33, 0.04), (-0.33, 0.34), (-0.13, 0.19)),
+    ((-0.13, 0.04), (-0.33, 0.19), (-0.13, 0.34)),
+)
+PAIRS = tuple(itertools.permutations(range(3), 2))
+
+ABOVE_CENTRE = {"blue_plastic_bottle": 0.030, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
+ABOVE_CAN = 0.015  # m of the tool from the centre of mass
+SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
+CLEARANCE = 0.10  # m above the grasp
+CARRY = 0.05
+BERTH = 0.15  # m that the hand keeps from objects on its way
+APART = 0.125  # m between the two when put down
+
+
+def _aim(hand: Hand, goal: Near) -> Waypoint:
+    """Fingers close roughly across the way to the target, so that opening does not reach it."""
+    world = hand.world
+    centre = world.in_base(world.centre_of_mass(goal.source))
+    way = world.in_base(world.centre_of_mass(goal.target)) - centre
+    height = ABOVE_CENTRE.get(goal.source, ABOVE_CAN)
+    choices = [
+        hand.reaching(centre, rotation_from_vector(slant * UP) @ np.cross(UP, way))
+        for slant in SLANTS
+    ]
+    rotation = min(choices, key=hand.turn_from_home)
+    return Waypoint(centre + height * UP, rotation, OPEN, max_turn=0.2)
+
+
+def _round(hand: Hand, goal: Near) -> Actions:
+    """Pass beside whatever stands close to the straight way to the source."""
+    world = hand.world
+    aim = _aim(hand, goal).moved(CLEARANCE * UP)
+    tool, _ = world.tcp_in_base()
+    way = (aim.position - tool) * (1.0, 1.0, 0.0)
+    length = float(np.linalg.norm(way))
+    for name in world.objects:
+        offset = (world.in_base(world.centre_of_mass(name)) - tool) * (1.0, 1.0, 0.0)
+        along = float(offset @ way) / length
+        aside = offset - along * way / length
+        if name == goal.source or not 0.0 < along < length or np.linalg.norm(aside) > BERTH:
+            continue
+        past = offset - BERTH * aside / np.linalg.norm(aside)
+        position = np.array([*(tool + past)[:2], aim.position[2]])
+        yield from hand.go(Waypoint(position, aim.rotation, OPEN, tolerance=0.04, max_turn=3.2))
+
+
+def _bring(hand: Hand, goal: Near) -> Actions:
+    """Carry the grasped source to the target and put it down where it can stand."""
+    world = hand.world
+    tool, rotation = world.tcp_in_base()
+    source, target = (world.in_base(world.centre_of_mass(x)) for x in (goal.source, goal.target))
+    back = (source - target) * (1.0, 1.0, 0.0)
+    place = target + APART * back / np.linalg.norm(back) + (tool - source)
+    place[2] = tool[2] + 0.003
+    held = Waypoint(place, rotation, CLOSE, max_turn=0.2)
+    lifted = Waypoint(tool + CARRY * UP, rotation, CLOSE)
+    yield from hand.go(lifted)
+    yield from hand.go(held.moved(CARRY * UP))
+    yield from hand.go(Waypoint(place, rotation, CLOSE, tolerance=0.006, speed=0.03, max_turn=0.2))
+    yield from hand.stay(Waypoint(place, rotation, OPEN), 4)
+    yield from hand.go(Waypoint(place + CLEARANCE * UP, rotation, OPEN))
+
+
+def _move_near(world: World, goal: Near) -> Actions:
+    hand, judge = Hand(world), NearJudge(goal, world)
+    while True:
+        yield from _round(hand, goal)
+        yield from grasp(hand, goal.source, lambda: _aim(hand, goal), CLEARANCE)
+        yield from _bring(hand, goal)
+        position, rotation = world.tcp_in_base()
+        rest = Waypoint(position, rotation, OPEN)
+        while judge.judge().success:
+            yield hand.towards(rest)
+
+
+def _asked(pair: tuple[str, str], objects: dict[str, TabletopObject]) -> Task:
+    source, target = pair
+    goal = Near(source, target)
+
+    def expert(world: World) -> Expert:
+        return Script(_move_near(world, goal))
+
+    return Task(
+        name="move_near",
+        instruction=f"move {_words(source)} near {_words(target)}",
+        horizon=80,
+        scene=MOVE_NEAR_COUNTER,
+        objects=objects,
+        layouts=(),
+        goal=goal,
+        expert=expert,
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _episodes() -> list[tuple[Layout, Task]]:
+    """SIMPLER's 60: triplet by triplet, layout by layout, pair by pair."""
+    episodes: list[tuple[Layout, Task]] = []
+    for triplet in TRIPLETS:
+        objects = {name: KINDS[name] for name in triplet}
+        for corners in CORNERS:
+            layout = {
+                name: spawn(xy, COUNTER_HEIGHT, YAWS.get(name, 0.0))
+                for name, xy in zip(triplet, corners)
+            }
+            for source, target in PAIRS:
+                episodes.append((layout, _asked((triplet[source], triplet[target]), objects)))
+    return episodes
+
+
+def _task() -> Task:
+    layouts, turns = zip(*_episodes())
+    first = turns[0]
+    return Task(
+        name=first.name,
+        instruction=first.instruction,
+        horizon=first.horizon,
+        scene=first.scene,
+        objects=first.objects,
+        layouts=layouts,
+        goal=first.goal,
+        expert=first.expert,
+        turns=turns,
+    )
+
+
+MOVE_NEAR = _task()
