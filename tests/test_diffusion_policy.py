@@ -195,12 +195,17 @@ def test_images_too_small_for_keypoints_are_refused() -> None:
         DiffusionModel(replace(SPEC, observation=replace(SPEC.observation, vision=vision)))
 
 
-def test_eight_noise_draws_are_the_mean_of_eight_single_ones() -> None:
+@pytest.mark.parametrize(
+    "denoiser", [SPEC.denoiser, TransformerSpec(1, 2, 16, 0, 0.0, 0.0)], ids=["unet", "transformer"]
+)
+def test_eight_noise_draws_are_the_mean_of_eight_single_ones(
+    denoiser: UnetSpec | TransformerSpec,
+) -> None:
     torch.manual_seed(0)
     low = ObservationSpec({"tcp_pose": [7]}, None, None, [])
-    tokens = TransformerSpec(1, 2, 16, 0, 0.0, 0.0)
-    model = DiffusionModel(replace(SPEC, observation=low, denoiser=tokens))
-    batch = {"tcp_pose": torch.randn(3, 2, 7), "action": torch.randn(3, 8, 10)}
+    model = DiffusionModel(replace(SPEC, observation=low, denoiser=denoiser))
+    far = 1000.0  # observations that a fresh network cannot overlook
+    batch = {"tcp_pose": far * torch.randn(3, 2, 7), "action": torch.randn(3, 8, 10)}
     noise, steps = torch.randn(8, 3, 8, 10), torch.tensor([0, 4, 9])
     singly = torch.stack([model.loss_at(batch, draw[None], steps) for draw in noise])
     torch.testing.assert_close(model.loss_at(batch, noise, steps), singly.mean())
