@@ -22,6 +22,7 @@ from vla_bench.protocols import FloatArray
 REACHED = 0.06  # m from the tool
 UPRIGHT = float(np.deg2rad(15.0))
 ABOVE_RIM = 0.01  # m
+STANDING = 0.01  # m, of an underside above the floor
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Situation:
     def raised(self, name: str) -> float:
         """How much higher an object is than at the start, m."""
         return float(self.world.centre_of_mass(name)[2] - self.settled[name][2])
+
+    def moved(self, name: str) -> float:
+        """How far an object is from where it was at the start, m."""
+        return float(np.linalg.norm(self.world.centre_of_mass(name) - self.settled[name]))
 
     def grasped(self, name: str) -> bool:
         """By SIMPLER's test: both fingers are pushed apart."""
@@ -207,8 +212,11 @@ class Upright:
     def holds(self, now: Situation) -> bool:
         (x, y, z), _ = now.world.frame(self.source)
         x_low, x_high, y_low, y_high = self.area
-        inside = x_low < x < x_high and y_low < y < y_high and z - self.floor < 0.01
+        inside = x_low < x < x_high and y_low < y < y_high and z - self.floor < STANDING
         return bool(inside) and now.is_upright(self.source)
+
+    def spot(self, world: World) -> None:  # noqa: ARG002 - it is pushed over, not carried
+        return None
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class FlipHand:
         self._goal = self._opening + along * self._out + above * UP
 
 
-GOAL = Trial("pot", Upright("pot", BASIN, SINK_FLOOR), funnel=("reached", "upright"))
+GOAL = Trial("pot", Upright("pot", BASIN, SINK_FLOOR), funnel=("moved", "upright"))
 FLIP_POT_UPRIGHT = make_task(
     ROW,
     {"pot": LYING_POT},

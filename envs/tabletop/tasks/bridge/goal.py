@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vla_bench.envs.tabletop.tasks.bridge.conditions import Condition, Reached, Situation
-from vla_bench.envs.tabletop.tasks.put_on import LIFTED
+from vla_bench.envs.tabletop.tasks.put_on import LIFTED, MOVED
 from vla_bench.envs.tabletop.tasks.task import Verdict
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
@@ -16,7 +16,7 @@ LIFT_STEPS = 5  # control steps, 1 s: as long as SIMPLER asks of a significant l
 
 
 class Placed(Condition, Protocol):
-    """A condition with a place for an expert to let go: world point (3,) m; None: hold it up."""
+    """A condition with a place for an expert to let go: world point (3,) m; None: nowhere."""
 
     def spot(self, world: World) -> FloatArray | None: ...
 
@@ -84,6 +84,7 @@ class TrialJudge:
         grasped = now.grasped(source)
         held = {
             "reached": self._reached.holds(now),
+            "moved": now.moved(source) > MOVED,
             "grasped": grasped,
             "lifted": grasped and now.raised(source) > LIFTED,
             "grasped_wrong_object": any(now.grasped(n) for n in now.settled if n != source),

@@ -74,8 +74,8 @@ SPOTS = {"eggplant": EGGPLANT_SPOT, "pot": POT_SPOT}
 OBJECTS = {"eggplant": EGGPLANT, "pot": PAPER_POT}
 CLUTTER_SPOTS = {
     "corn": Spot((-0.088, -0.078, 0.150, 0.190), SINK_FLOOR, 0.040, LENGTHWAYS),
-    "cheese": Spot((-0.180, -0.150, -0.075, -0.025), RACK_FLOOR, 0.035),
-    "skull": Spot((-0.240, -0.210, -0.075, -0.025), RACK_FLOOR, 0.025, (-0.7, 0.7)),
+    "cheese": Spot((-0.185, -0.165, -0.080, -0.010), RACK_FLOOR, 0.034),
+    "skull": Spot((-0.240, -0.215, -0.080, -0.010), RACK_FLOOR, 0.025, (-0.7, 0.7)),
     "dinosaur": Spot((-0.335, -0.310, 0.080, 0.160), COUNTER, 0.055),
 }
 CLUTTER_OBJECTS = {"corn": CORN, "cheese": CHEESE, "skull": SKULL, "dinosaur": DINOSAUR}

@@ -30,7 +30,7 @@ GRAPES_ROW = Row(
     "ten grapes in one rigid bunch",
 )
 
-GRAPES_SPOTS = {
+GRAPES_SPOTS: dict[str, Spot | Rider] = {
     "pot": Spot((-0.180, -0.140, 0.125, 0.160), SINK_FLOOR, POT.radius, HANDLES_ALONG_X),
     "grapes": Rider("pot", FLOOR),
 }
