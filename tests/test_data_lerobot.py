@@ -19,11 +19,11 @@ from toys import LINE
 
 from vla_bench import store
 from vla_bench.actions import DELTA_TCP_POSE
-from vla_bench.data import lerobot_format, lerobot_writer
+from vla_bench.data import lerobot_format
 from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.lerobot_statistics import describe
 from vla_bench.data.trajectory import DataError, check_fits
-from vla_bench.data.video import read_frames, write_video
+from vla_bench.data.video import join_videos, read_frames, write_video
 from vla_bench.errors import ConfigError
 
 KEPT = ["walk-00-s0", "walk-02-s0", "walk-03-s0"]
@@ -51,7 +51,8 @@ def copy(recordings: dict[str, Path], tmp_path: Path) -> Path:
 
 def shade(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """What the corridor shows at position x."""
-    return np.clip(40 + 40 * x, 0, 255)
+    brightness: np.ndarray[Any, Any] = np.clip(40 + 40 * x, 0, 255)
+    return brightness
 
 
 def test_what_was_played_comes_back(recording: Path) -> None:
@@ -95,7 +96,7 @@ def test_frames_of_a_joined_video_are_those_of_its_parts(tmp_path: Path) -> None
         parts.append(tmp_path / f"{i}.mp4")
         write_video(parts[-1], frames, rate=3)
     joined = tmp_path / "joined.mp4"
-    lerobot_writer.join_videos(joined, parts, lengths, rate=3)
+    join_videos(joined, parts, lengths, rate=3)
     whole = read_frames(joined, [i / 3 for i in range(sum(lengths))])
     alone = [read_frames(part, [i / 3 for i in range(n)]) for part, n in zip(parts, lengths)]
     np.testing.assert_array_equal(whole, np.concatenate(alone))

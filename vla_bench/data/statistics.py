@@ -53,7 +53,7 @@ class FieldStatistics:
         return {name: getattr(self, name).tolist() for name in names}
 
     @classmethod
-    def from_dict(cls, block: Mapping[str, Sequence[Any]]) -> FieldStatistics:
+    def from_dict(cls, block: Mapping[str, Any]) -> FieldStatistics:
         """Inverse of `to_dict`; a missing mask scales every column, as in OpenVLA."""
         arrays = {k: np.asarray(v, dtype=np.float64) for k, v in block.items() if k != "mask"}
         mask = np.asarray(block.get("mask", np.ones(len(arrays["mean"]))), dtype=bool)

@@ -20,14 +20,18 @@ from av.video.reformatter import Interpolation
 from vla_bench.data.trajectory import DataError, Images
 from vla_bench.protocols import Image
 
-# crf 18 is visually lossless. One thread: x264's output depends on their number. No B-frames, so
-# that packets are in the order of their times and files can be joined.
+# crf 18 is visually lossless. The same frames must always give the same bytes: x264's output
+# depends on its number of threads, and its lookahead reads memory that nobody wrote (seen with 16
+# pixel images, 3 times in 1000). No B-frames, so that packets are in the order of their times and
+# files can be joined.
 _ENCODER: dict[str, object] = {
     "crf": "18",
     "preset": "veryfast",
     "g": "2",
     "bf": "0",
     "threads": "1",
+    "rc-lookahead": "0",
+    "mbtree": "0",
 }
 # libswscale's default is faster and darkens every channel by more than one level.
 _EXACT = int(
