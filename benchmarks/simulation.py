@@ -87,7 +87,7 @@ def _episodes_per_second(n_processes: int) -> float:
 
 def _play(n_episodes: int) -> None:
     """Let the expert play the first episodes of the carrot task, drawing every step."""
-    env = TabletopEnv(["carrot_on_plate"], 24, [0], (224, 224), "default")
+    env = TabletopEnv(["carrot_on_plate"], 24, [0], (224, 224), "default", "official", "none")
     for spec in env.episodes()[:n_episodes]:
         env.reset(spec)
         while not env.step(
@@ -97,7 +97,7 @@ def _play(n_episodes: int) -> None:
 
 
 def _ready(task: str, size: tuple[int, int], look: str) -> TabletopEnv:
-    env = TabletopEnv([task], 1, [0], size, look)
+    env = TabletopEnv([task], 1, [0], size, look, "official", "none")
     env.reset(env.episodes()[0])
     return env
 

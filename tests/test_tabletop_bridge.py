@@ -75,7 +75,7 @@ CREDIT_ON_THE_WAY = WITH_CREDIT - {
 
 
 def make_env(tasks: list[str], n_episodes: int = 10) -> TabletopEnv:
-    return TabletopEnv(tasks, n_episodes, [0], [64, 64], "fast")
+    return TabletopEnv(tasks, n_episodes, [0], [64, 64], "fast", "official", "none")
 
 
 def spec_of(task: str, index: int) -> EpisodeSpec:

@@ -38,6 +38,8 @@ def make_env(**changes: Any) -> TabletopEnv:
         "seeds": [0],
         "image_size": [64, 64],
         "look": "fast",
+        "layouts": "official",
+        "variation": "none",
     }
     return TabletopEnv(**{**arguments, **changes})
 
@@ -206,8 +208,8 @@ def test_a_config_that_cannot_be_is_refused(changes: dict[str, Any], message: st
 
 
 def test_what_was_not_planned_is_refused(env: TabletopEnv) -> None:
-    with pytest.raises(ConfigError, match="has no variations: expected 'none', got 'light'"):
-        env.reset(EpisodeSpec("x", "stack_cube", 0, 0, variation="light"))
+    with pytest.raises(ConfigError, match="Unknown variation 'visual/lighting/drak'"):
+        env.reset(EpisodeSpec("x", "stack_cube", 0, 0, variation="visual/lighting/drak"))
     with pytest.raises(ConfigError, match="initial states 0 to 23, got 24"):
         env.reset(spec_of("stack_cube", 24))
     with pytest.raises(ConfigError, match="Unknown task 'stack_cube'"):

@@ -33,7 +33,7 @@ def play(env: TabletopEnv, spec: EpisodeSpec, noise: float) -> tuple[list[float]
 def test_the_expert_solves_a_sample_of_every_task_with_and_without_noise(
     task: str, noise: float
 ) -> None:
-    env = TabletopEnv([task], 24, [0], [32, 32], "fast")
+    env = TabletopEnv([task], 24, [0], [32, 32], "fast", "official", "none")
     for index in (1, 22):
         scores, events, success = play(env, env.episodes()[index], noise)
         assert success
@@ -44,13 +44,13 @@ def test_the_expert_solves_a_sample_of_every_task_with_and_without_noise(
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_the_expert_solves_all_96_episodes(noise: float) -> None:
-    env = TabletopEnv(list(TASKS), 24, [0], [32, 32], "fast")
+    env = TabletopEnv(list(TASKS), 24, [0], [32, 32], "fast", "official", "none")
     outcomes = [play(env, spec, noise)[2] for spec in env.episodes()]
     assert sum(outcomes) >= 95
 
 
 def test_the_expert_starts_again_when_the_carrot_is_taken_from_its_hand() -> None:
-    env = TabletopEnv(["carrot_on_plate"], 1, [0], [32, 32], "fast")
+    env = TabletopEnv(["carrot_on_plate"], 1, [0], [32, 32], "fast", "official", "none")
     env.reset(env.episodes()[0])
     rows: list[FloatArray] = []
     scores: list[float] = []
@@ -82,7 +82,7 @@ class Counting:
 
 
 def test_the_expert_advances_once_per_privileged_observation_and_never_otherwise() -> None:
-    env = TabletopEnv(["stack_cube"], 1, [0], [32, 32], "fast")
+    env = TabletopEnv(["stack_cube"], 1, [0], [32, 32], "fast", "official", "none")
     env.reset(env.episodes()[0])
     env._expert = expert = Counting()
     for _ in range(3):

@@ -23,7 +23,7 @@ CAMERA = "3rd_view_camera"
 
 
 def first_image(task: str, size: tuple[int, int], look: str = "fast") -> Image:
-    env = TabletopEnv([task], 1, [0], size, look)
+    env = TabletopEnv([task], 1, [0], size, look, "official", "none")
     env.reset(env.episodes()[0])
     image = env.observe([CAMERA], privileged=False).images[CAMERA]
     env.close()
@@ -46,7 +46,7 @@ def test_a_square_image_is_simplers_640x480_view_squashed() -> None:
 
 def test_the_green_block_is_where_simplers_camera_sees_it() -> None:
     """Projected with the camera's world pose and intrinsics (simpler.md §2.5); row 0 is on top."""
-    env = TabletopEnv(["stack_cube"], 12, [0], (640, 480), "fast")
+    env = TabletopEnv(["stack_cube"], 12, [0], (640, 480), "fast", "official", "none")
     turn = matrix((-0.232092, -0.358925, -0.092632, 0.899292))  # looks along its x, z up
     for spec in env.episodes():
         env.reset(spec)
@@ -68,7 +68,7 @@ def test_looks_differ_in_pixels_only() -> None:
     ).any()
     states = []
     for look in LOOKS:
-        env = TabletopEnv(["stack_cube"], 1, [0], [32, 32], look)
+        env = TabletopEnv(["stack_cube"], 1, [0], [32, 32], look, "official", "none")
         env.reset(env.episodes()[0])
         env.step(np.array([0.02, 0.0, -0.05, 0.0, 0.0, 0.1, 0.0]))
         states.append(env.observe([], privileged=True).privileged["green_block_pose"])
@@ -78,7 +78,7 @@ def test_looks_differ_in_pixels_only() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_source_and_target_can_be_seen_in_every_initial_state(task: str) -> None:
     """Taking an object out of the picture changes it; the basket is furniture and stays."""
-    env = TabletopEnv([task], 24, [0], [128, 96], "fast")
+    env = TabletopEnv([task], 24, [0], [128, 96], "fast", "official", "none")
     for spec in env.episodes():
         env.reset(spec)
         world = env._running()[0]

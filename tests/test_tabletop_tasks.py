@@ -183,7 +183,7 @@ def test_a_finger_is_pushed_apart_within_60_degrees(
 
 
 def test_doing_nothing_fails_every_task() -> None:
-    env = TabletopEnv(list(TASKS), 1, [0], [32, 32], "fast")
+    env = TabletopEnv(list(TASKS), 1, [0], [32, 32], "fast", "official", "none")
     for spec in env.episodes():
         env.reset(spec)
         for _ in range(TASKS[spec.task].horizon):

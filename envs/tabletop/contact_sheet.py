@@ -38,7 +38,9 @@ def contact_sheet() -> PillowImage.Image:
     width, height = SIZE
     sheet = PillowImage.new("RGB", (len(TASKS) * width, 2 * height + CAPTION), "white")
     large = [SUPERSAMPLING * pixels for pixels in SIZE]
-    env = TabletopEnv(list(TASKS), EPISODE + 1, [0], large, "default")
+    env = TabletopEnv(
+        list(TASKS), EPISODE + 1, [0], large, "default", layouts="official", variation="none"
+    )
     pen = ImageDraw.Draw(sheet)
     for column, (name, task) in enumerate(TASKS.items()):
         pictures = _start_and_end(env, EpisodeSpec(name, name, EPISODE, 0))

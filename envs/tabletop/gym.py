@@ -43,7 +43,15 @@ class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
         render_mode: str | None = None,
     ) -> None:
         self._n_episodes = len(named_task(task).layouts)
-        self._env = TabletopEnv([task], self._n_episodes, [0], image_size, look)
+        self._env = TabletopEnv(
+            [task],
+            self._n_episodes,
+            [0],
+            image_size,
+            look,
+            layouts="official",
+            variation="none",
+        )
         self._task, self.render_mode = task, render_mode
         self._episode, self._score = 0, 0.0
         low, high = DELTA_TCP_POSE.low, DELTA_TCP_POSE.high

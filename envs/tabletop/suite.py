@@ -5,6 +5,7 @@ Which suite follows from the tasks; `suites.py` says what each one is a twin of,
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,13 +13,20 @@ from typing import Any
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import quaternion_of
+from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM, Plan
 from vla_bench.envs.tabletop.renderer import named_look
 from vla_bench.envs.tabletop.suites import Suite, suite_of
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
-from vla_bench.errors import ConfigError, EnvError, unknown_name
+from vla_bench.errors import EnvError
 from vla_bench.protocols import FloatArray, Observation, Step
+
+MAX_WORLDS = 24  # more than any suite has tasks, so that nominal episodes never compile twice
+LAYOUTS = {
+    OFFICIAL: "the tasks' own initial states",
+    RANDOM: "drawn from the region that the tasks' own initial states span",
+}
 
 
 class TabletopEnv:
@@ -31,74 +39,54 @@ class TabletopEnv:
         seeds: Sequence[int],
         image_size: Sequence[int],
         look: str,
+        layouts: str,
+        variation: str,
     ) -> None:
         """Plan `n_episodes` initial states of each of `tasks`, all of one suite, once per seed.
 
-        None for `n_episodes` plans every initial state that each task has. `image_size` is [width, height]. Raises ConfigError for what does not exist.
+        None for `n_episodes` plans every initial state that each task has. `image_size` is [width,
+        height]; `layouts` is ``official`` or ``random``; `variation` is what `registry.select`
+        takes. More than five parameters, since these are the keys that a user overrides. Raises
+        ConfigError for what does not exist.
         """
         suite = suite_of(tasks)
         self.name, self.action_spec = suite.name, suite.action_spec
-        self._tasks = {name: suite.tasks[name] for name in tasks}
-        available = min(len(task.layouts) for task in self._tasks.values())
-        if n_episodes is not None and not 1 <= n_episodes <= available:
-            raise ConfigError(
-                f"n_episodes={n_episodes} is not possible: expected 1 to {available}, "
-                f"the initial states of each task, or null for all of each; for more trials, "
-                f"give more seeds."
-            )
-        if not seeds or len(set(seeds)) < len(seeds):
-            raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
-        self._n_episodes = {
-            name: n_episodes or len(task.layouts) for name, task in self._tasks.items()
-        }
-        self._seeds = tuple(seeds)
+        chosen = {name: suite.tasks[name] for name in tasks}
+        self._plan = Plan(chosen, n_episodes, seeds, layouts)
+        self._plan.vary(variation)
         self._image_size = (int(image_size[0]), int(image_size[1]))
         self._look = named_look(look)
-        first = next(iter(self._tasks.values()))
+        first = next(iter(chosen.values()))
         self.cameras: Sequence[str] = tuple(camera.name for camera in first.scene.cameras)
         self.card: Mapping[str, Any] = {
             **_suite_card(suite, first),
             "image_size": list(self._image_size),
             "look": look,
+            "layouts": LAYOUTS[layouts],
             "seeds": list(seeds),
+            "variations": {each.name: each.text for each in self._plan.variations},
             "tasks": {
-                name: _task_card(task, self._n_episodes[name])
-                for name, task in self._tasks.items()
+                name: _task_card(task, self._plan.n_episodes[name]) for name, task in chosen.items()
             },
         }
-        self._worlds: dict[int, World] = {}
+        self._worlds: OrderedDict[tuple[int, int], World] = OrderedDict()
         self._task, self._n_steps = first, 0
         self._world: World | None = None
         self._judge: Judge | None = None
         self._expert: Expert | None = None
 
     def episodes(self) -> list[EpisodeSpec]:
-        """Task by task, initial state by initial state, seed by seed."""
-        return [
-            EpisodeSpec(f"{task}-{index:02d}-s{seed}", task, index, seed)
-            for task in self._tasks
-            for index in range(self._n_episodes[task])
-            for seed in self._seeds
-        ]
+        """Variation by variation, task by task, initial state by initial state, seed by seed."""
+        return self._plan.episodes()
 
     def reset(self, spec: EpisodeSpec) -> None:
-        """Settle the objects of `spec`; raises ConfigError for a task or variation not planned."""
-        if spec.variation != "none":
-            raise ConfigError(
-                f"{self.name} has no variations: expected 'none', got {spec.variation!r}."
-            )
-        if spec.task not in self._tasks:
-            raise unknown_name("task", spec.task, self._tasks)
-        task = self._tasks[spec.task]
-        if not 0 <= spec.index < len(task.layouts):
-            raise ConfigError(
-                f"{spec.task} has initial states 0 to {len(task.layouts) - 1}, got {spec.index}."
-            )
-        self._task, self._n_steps = task.asked(spec.index), 0
-        self._world = self._world_of(self._task)
-        self._world.reset(task.layouts[spec.index], task.home(spec.index))
-        self._judge = self._task.goal.start(self._world)
-        self._expert = self._task.expert(self._world)
+        """Settle the objects of `spec`; raises ConfigError for what does not exist."""
+        start = self._plan.start(spec)
+        self._task, self._n_steps = start.task, 0
+        self._world = self._world_of(start.task)
+        self._world.reset(start.layout, start.home)
+        self._judge = start.task.goal.start(self._world)
+        self._expert = start.task.expert(self._world)
 
     def observe(self, cameras: Sequence[str], privileged: bool) -> Observation:
         """Images of `cameras`, the instruction, the robot's own sensors; see the card for units.
@@ -144,10 +132,17 @@ class TabletopEnv:
         self._world = self._judge = self._expert = None
 
     def _world_of(self, task: Task) -> World:
-        """The world of the task's objects; tasks that share the mapping share the world."""
-        key = id(task.objects)
+        """The world of the task's scene and objects; tasks that share them share the world.
+
+        Only the worlds used last are kept, since each holds textures and frame buffers.
+        """
+        key = (id(task.scene), id(task.objects))  # the plan keeps both alive
         if key not in self._worlds:
             self._worlds[key] = World(task.scene, task.objects, self._look)
+        self._worlds.move_to_end(key)
+        while len(self._worlds) > MAX_WORLDS:
+            _, oldest = self._worlds.popitem(last=False)
+            oldest.close()
         return self._worlds[key]
 
     def _running(self) -> tuple[World, Judge]:

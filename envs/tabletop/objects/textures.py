@@ -70,6 +70,19 @@ def speckle(base: Color, depth: float = 6.0, size: int = 128) -> Image:
     return _tint(base, depth * _smooth(noise, 2, 2), (1.0, 1.0, 1.0))
 
 
+@functools.cache
+def bricks(brick: Color, mortar: Color, n_courses: int = 16, size: int = 256) -> Image:
+    """A wall: every other course is shifted by half a brick."""
+    rows, columns = np.mgrid[:size, :size] / size * n_courses
+    along = columns / 2 + 0.5 * (rows.astype(int) % 2)
+    joint = (rows % 1.0 < 0.12) | (along % 1.0 < 0.06)
+    number = rows.astype(int) * 7 + along.astype(int) * 13
+    shade = 14.0 * np.sin(number * 2.4) + 5.0 * np.random.default_rng(6).standard_normal(rows.shape)
+    wall = np.array(brick, float) + shade[..., None]
+    pixels = np.where(joint[..., None], np.array(mortar, float), wall)
+    return np.asarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
 def _tint(base: Color, shade: FloatArray, weights: tuple[float, float, float]) -> Image:
     image = np.array(base, float) + shade[..., None] * np.array(weights)
     pixels: Image = np.clip(image, 0, 255).astype(np.uint8)

@@ -116,8 +116,11 @@ KITCHEN = Scene(
     name="kitchen",
     mount=Mount(WIDOWX, Pose((0.127, 0.06, 0.85), FACING_AWAY), HOME, TargetPoseController),
     cameras=(CAMERA,),
-    lights=(Light((-0.10, 0.08, -1.0), 0.45, shadow=True), Light((1.0, 1.0, -1.0), 0.10)),
-    ambient=0.45,
+    lights=(
+        Light((-0.10, 0.08, -1.0), 0.42, shadow=True),
+        Light((-1.0, -0.6, -0.5), 0.26),  # from behind the camera, on what stands upright
+    ),
+    ambient=0.42,
     build=_build,
     surfaces=(
         Surface((-0.220, -0.095, 0.105, 0.280), SINK_FLOOR),

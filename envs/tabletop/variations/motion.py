@@ -1,0 +1,134 @@
+"""Motion: positions and turns that no official initial state has."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+from vla_bench.envs.tabletop.geometry import Pose, about_axis
+from vla_bench.envs.tabletop.scenes.scene import Surface
+from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.variations.region import (
+    TRIES,
+    distance,
+    least_distance,
+    loose,
+    moved_to,
+    region_of,
+    uniform,
+    yaw_of,
+)
+from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
+from vla_bench.errors import EnvError
+
+BEYOND = 0.015  # m outside of the region, at least
+TURNED = math.radians(15.0)  # from every official yaw, at least
+NARROWEST = math.radians(40.0)  # gap between official yaws that is worth drawing from
+CLOSEST = 0.9  # of the distance that any two objects officially keep at least
+
+
+def _surfaces(task: Task, name: str) -> list[Surface]:
+    """Those on which the object starts."""
+    heights = {layout[name].position[2] for layout in task.layouts if name in layout}
+    return [
+        surface
+        for surface in task.scene.surfaces
+        if any(math.isclose(surface.height, height, abs_tol=1e-6) for height in heights)
+    ]
+
+
+def _with_room_beyond(task: Task) -> Task | None:
+    movable = loose(task, task.layouts[0])
+    return task if any(_surfaces(task, name) for name in movable) else None
+
+
+def _with_other_yaws(task: Task) -> Task | None:
+    movable = loose(task, task.layouts[0])
+    return task if any(_yaw_gaps(task, name) for name in movable) else None
+
+
+def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
+    """One object after the other outside of its region, on its surface; yaws stay."""
+    movable = [name for name in loose(task, layout) if _surfaces(task, name)]
+    for _ in range(TRIES):
+        moved = {name: _outside(task, layout[name], name, rng) for name in movable}
+        candidate = moved_to(layout, moved)
+        if _keep_apart(task, candidate):
+            return candidate
+    raise EnvError(f"{task.name}: found no unseen positions without overlap in {TRIES} draws.")
+
+
+def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
+    region = region_of(task, name)
+    surface = _surfaces(task, name)[0]
+    for _ in range(TRIES):
+        x, y = uniform(rng, *surface.area[:2]), uniform(rng, *surface.area[2:])
+        if not region.contains(x, y, BEYOND):
+            return Pose((x, y, surface.height), pose.quaternion)
+    raise EnvError(f"{task.name}: the region of the {name} leaves no room on its surface.")
+
+
+def _keep_apart(task: Task, layout: Layout) -> bool:
+    names = [name for name in layout if name in task.objects]
+    return all(
+        distance(layout, a, b) >= CLOSEST * least_distance(task, a, b)
+        for a, b in itertools.combinations(names, 2)
+    )
+
+
+def _yaw_gaps(task: Task, name: str) -> list[tuple[float, float]]:
+    """Ranges of yaw, rad, that keep `TURNED` away from every official one."""
+    period = region_of(task, name).period
+    official = sorted({yaw_of(layout[name]) % period for layout in task.layouts if name in layout})
+    around = itertools.pairwise([*official, official[0] + period])
+    return [(a + TURNED, b - TURNED) for a, b in around if b - a >= NARROWEST]
+
+
+def _turned(task: Task, layout: Layout, rng: random.Random) -> Layout:
+    """Every object that has unseen yaws gets one; positions stay."""
+    moved = {}
+    for name in loose(task, layout):
+        gaps = _yaw_gaps(task, name)
+        if gaps:
+            along = rng.random() * sum(high - low for low, high in gaps)
+            moved[name] = Pose(layout[name].position, about_axis("z", _at(gaps, along)))
+    return moved_to(layout, moved)
+
+
+def _at(gaps: list[tuple[float, float]], along: float) -> float:
+    """The value `along` the ranges when they are laid end to end."""
+    for low, high in gaps:
+        if along <= high - low:
+            return low + along
+        along -= high - low
+    return gaps[-1][1]
+
+
+_STATE = frozenset({Aspect.STATE})
+_IMAGE = frozenset({Aspect.IMAGE})
+
+MOTION = (
+    Variation(
+        "motion",
+        "position",
+        "outside",
+        f"every object starts at least {BEYOND * 1e3:.0f} mm outside of the rectangle of its "
+        "official positions, within the arm's reach",
+        changes=_STATE,
+        may_change=_IMAGE,
+        task=_with_room_beyond,
+        layout=_beyond,
+    ),
+    Variation(
+        "motion",
+        "orientation",
+        "unseen",
+        f"every object starts turned at least {math.degrees(TURNED):.0f} degrees away from every "
+        "official yaw",
+        changes=_STATE,
+        may_change=_IMAGE,
+        task=_with_other_yaws,
+        layout=_turned,
+    ),
+)

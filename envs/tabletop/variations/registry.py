@@ -1,0 +1,51 @@
+"""All variations by name, and what ``env.variation=…`` selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.variations.language import LANGUAGE
+from vla_bench.envs.tabletop.variations.motion import MOTION
+from vla_bench.envs.tabletop.variations.physical import PHYSICAL
+from vla_bench.envs.tabletop.variations.semantic import SEMANTIC
+from vla_bench.envs.tabletop.variations.variation import NOMINAL, Variation
+from vla_bench.envs.tabletop.variations.visual import VISUAL
+from vla_bench.errors import ConfigError, unknown_name
+
+ALL = "all"  # the twins and every variation
+VARIATIONS: Mapping[str, Variation] = {
+    variation.name: variation
+    for variation in (NOMINAL, *VISUAL, *MOTION, *PHYSICAL, *SEMANTIC, *LANGUAGE)
+}
+
+
+def select(text: str, tasks: Iterable[Task]) -> list[Variation]:
+    """What `text` names and applies to any of `tasks`, in the registry's order.
+
+    `text` is ``none``, ``all``, ``axis``, ``axis/factor`` or ``axis/factor/level``. Raises
+    ConfigError for an unknown name, with the nearest one, and where nothing applies.
+    """
+    named = [v for v in VARIATIONS.values() if text == ALL or f"{v.name}/".startswith(f"{text}/")]
+    if not named:
+        raise unknown_name("variation", text, _selectable())
+    tasks = list(tasks)
+    chosen = [v for v in named if any(applies(v, task) for task in tasks)]
+    if not chosen:
+        names = ", ".join(task.name for task in tasks)
+        raise ConfigError(f"Variation {text!r} has nothing to vary in {names}. Try other tasks.")
+    return chosen
+
+
+def applies(variation: Variation, task: Task) -> bool:
+    """Whether `variation` has something to vary in everything that `task` asks for."""
+    asked = task.turns or (task,)
+    later = [replace(each, instruction=each.then.instruction) for each in asked if each.then]
+    return all(variation.task(each) is not None for each in (*asked, *later))
+
+
+def _selectable() -> set[str]:
+    """Everything that `select` knows: all names and the prefixes of names."""
+    prefixes = {"/".join(name.split("/")[:depth]) for name in VARIATIONS for depth in range(1, 4)}
+    return {ALL, *prefixes}
