@@ -24,7 +24,7 @@ MAX_STEP = 0.05  # m per control step, the action's nominal range
 MAX_TURN = 0.25  # rad per control step
 NEAR, LEAN_PER_METRE, MAX_LEAN = 0.60, 2.5, 0.5  # m, rad/m, rad
 PACE, TURN_PACE = 0.02, 0.10  # m and rad that the tool makes good in one control step
-LIMIT_MARGIN = 0.03  # rad
+ROOM = 0.30  # rad that every joint should keep from its limits
 OPEN, KEEP, CLOSE = -1.0, 0.0, 1.0  # gripper_close_delta
 
 Actions = Iterator[FloatArray]
@@ -89,42 +89,41 @@ class Hand:
         turn = shorten(GAIN * rotation_vector(waypoint.rotation @ rotation.T), MAX_TURN)
         return np.array([*move, *turn, waypoint.gripper])
 
-    def can_follow(self, waypoints: Sequence[Waypoint]) -> bool:
-        """Whether the arm would pass all `waypoints` within its joint limits.
+    def choose(self, ways: Iterable[Sequence[Waypoint]]) -> Sequence[Waypoint]:
+        """The first of `ways` on which the arm has room enough, or else the roomiest."""
+        best: tuple[float, Sequence[Waypoint]] = (-math.inf, ())
+        for way in ways:
+            room = self.room(way)
+            if room >= ROOM:
+                return way
+            if room > best[0] or not best[1]:
+                best = room, way
+        return best[1]
+
+    def room(self, waypoints: Sequence[Waypoint]) -> float:
+        """How far the joints stay from their limits on the way, rad; -inf if it is out of reach.
 
         A rehearsal with the controller's own inverse kinematics, at the pace of the arm.
         """
         angles = self.world.joint_positions()
         position, rotation = self._ik.forward(angles)
+        room = math.inf
         for waypoint in waypoints:
-            n_steps = self._n_paces(waypoint, position, rotation)
-            for _ in range(n_steps):
+            for _ in range(self._n_paces(waypoint, position, rotation)):
                 position = position + shorten(waypoint.position - position, PACE)
                 turn = shorten(rotation_vector(waypoint.rotation @ rotation.T), TURN_PACE)
                 rotation = rotation_from_vector(turn) @ rotation
                 solution = self._ik.solve(position, rotation, angles)
-                if solution is None or not self._is_within_limits(solution):
-                    return False
+                if solution is None:
+                    return -math.inf
                 angles = solution
-        return True
-
-    def choose(self, ways: Iterable[Sequence[Waypoint]]) -> Sequence[Waypoint]:
-        """The first of `ways` that the arm can follow; the first of all if it can follow none."""
-        tried = []
-        for way in ways:
-            if self.can_follow(way):
-                return way
-            tried.append(way)
-        return tried[0]
+                room = min(room, *(angles - self._limits[0]), *(self._limits[1] - angles))
+        return room
 
     def _n_paces(self, waypoint: Waypoint, position: FloatArray, rotation: FloatArray) -> int:
         way = float(np.linalg.norm(waypoint.position - position))
         turn = float(np.linalg.norm(rotation_vector(waypoint.rotation @ rotation.T)))
         return math.ceil(max(way / PACE, turn / TURN_PACE))
-
-    def _is_within_limits(self, angles: FloatArray) -> bool:
-        low, high = self._limits
-        return bool(np.all(angles > low + LIMIT_MARGIN) and np.all(angles < high - LIMIT_MARGIN))
 
     def reaching(self, position: FloatArray, closing: FloatArray) -> FloatArray:
         """A rotation (3, 3) for `position` (3,) in which the fingers close along `closing` (3,).

@@ -43,7 +43,7 @@ def open_drawer(world: World, drawer: str) -> Actions:
 def pull_open(hand: Hand, drawer: str, opening: float) -> Actions:
     """Take the bar and draw it out until the drawer is `opening` m open."""
     world, joint = hand.world, joint_of(drawer)
-    out = _out(world)
+    out = out_of_cabinet(world)
     while world.drawer_opening(joint) < opening:
         before, at_bar, _ = hand.choose(_ways_to_pull(hand, drawer, opening))
         yield from hand.go(before)
@@ -64,7 +64,7 @@ def push_shut(world: World, drawer: str) -> Actions:
     while True:
         tool, _ = world.tcp_in_base()
         lead = -LEAD if world.drawer_opening(joint) > PUSHED else 0.0
-        yield hand.towards(Waypoint(tool + lead * _out(world), before.rotation, CLOSE))
+        yield hand.towards(Waypoint(tool + lead * out_of_cabinet(world), before.rotation, CLOSE))
 
 
 def _ways_to_pull(hand: Hand, drawer: str, opening: float) -> Iterator[Sequence[Waypoint]]:
@@ -75,7 +75,7 @@ def _ways_to_pull(hand: Hand, drawer: str, opening: float) -> Iterator[Sequence[
         into = rotation[:, 2]
         before = Waypoint(bar - BACK * into, rotation, OPEN, max_turn=0.08, patience=PATIENCE)
         at_bar = Waypoint(bar + INTO * into, rotation, OPEN, tolerance=0.006, speed=0.04)
-        yield before, at_bar, at_bar.moved(opening * _out(world))
+        yield before, at_bar, at_bar.moved(opening * out_of_cabinet(world))
 
 
 def _ways_to_push(hand: Hand, drawer: str) -> Iterator[Sequence[Waypoint]]:
@@ -83,7 +83,7 @@ def _ways_to_push(hand: Hand, drawer: str) -> Iterator[Sequence[Waypoint]]:
     world = hand.world
     opening = world.drawer_opening(joint_of(drawer))
     bar = world.in_base(np.array(handle_of(drawer, opening)))
-    out = _out(world)
+    out = out_of_cabinet(world)
     for aside, rotation in itertools.product(ASIDE, _rotations(hand, drawer)):
         spot = bar + aside * np.cross(UP, out) - PUSH_BELOW * UP
         before = Waypoint(spot + BACK * out, rotation, CLOSE, patience=PATIENCE)
@@ -96,12 +96,11 @@ def _rotations(hand: Hand, drawer: str) -> Iterator[FloatArray]:
         below = PITCH[drawer] + pitch
         into = rotation_from_vector(turn * UP) @ [-math.cos(below), 0.0, -math.sin(below)]
         upright = np.cross(np.cross(UP, into), into)
-        for closing in (upright, -upright):
-            closing = closing / np.linalg.norm(closing)
-            rotation = np.stack([np.cross(closing, into), closing, into], axis=1)
-            yield hand.world.turned_to_base(rotation)
+        upright = upright / np.linalg.norm(upright)
+        senses = [np.stack([np.cross(y, into), y, into], axis=1) for y in (upright, -upright)]
+        yield min((hand.world.turned_to_base(each) for each in senses), key=hand.turn_from_home)
 
 
-def _out(world: World) -> FloatArray:
+def out_of_cabinet(world: World) -> FloatArray:
     """The direction (3,), in the base frame, in which drawers open."""
     return world.turned_to_base(np.eye(3))[:, 0]
