@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class NullEnv:
     def __init__(self, n_episodes: int, horizon: int) -> None:
         self._n_episodes, self._horizon, self._n_steps = n_episodes, horizon, 0
         tasks = {"null": {"instruction": "do nothing", "horizon": horizon}}
-        self.card: dict[str, Any] = {"tasks": tasks, "control_hz": 5}
+        self.card: Mapping[str, Any] = {"tasks": tasks, "control_hz": 5}
         image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
         self._image = np.kron(image, np.ones((8, 8, 1), np.uint8))
 

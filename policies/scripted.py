@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from vla_bench.policies.sampling import generator
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.errors import PolicyError
+from vla_bench.policies.sampling import generator
 from vla_bench.protocols import FloatArray, Request
 
 

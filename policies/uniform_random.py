@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vla_bench.policies.sampling import generator
-
 from vla_bench.actions import named_spec
+from vla_bench.policies.sampling import generator
 from vla_bench.protocols import FloatArray, Request
 
 
