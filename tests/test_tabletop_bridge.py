@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.scenes.kitchen import SINK_FLOOR
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.tasks.bridge.catalog import BRIDGE_TASKS
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Situation
+from vla_bench.envs.tabletop.tasks.bridge.conditions import Reached, Situation
 from vla_bench.envs.tabletop.tasks.bridge.cups import GRASP as CUP_GRASP
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
@@ -340,16 +341,47 @@ def test_a_cup_on_the_rim_of_a_cup_is_stacked_and_beside_it_is_not(
     assert not judge.judge().success
 
 
-def test_a_pot_upside_down_is_not_upright(worlds: dict[str, World]) -> None:
+def test_a_cup_with_another_on_it_does_not_lie_on_the_plate_alone(
+    worlds: dict[str, World],
+) -> None:
+    world, task, judge = begin(worlds, "put_named_cup_on_plate")
+    assert task.instruction == "put blue cup on plate"
+    plate, _ = world.frame("plate")
+    put(world, "blue_cup", np.add(plate, (0.0, 0.0, 0.006)))
+    assert judge.judge().success
+    put(world, "pink_cup", np.add(plate, (0.0, 0.0, 0.059)))
+    assert not judge.judge().success
+
+
+@pytest.mark.parametrize(
+    ("lean", "height", "upright"),
+    [(0.0, 0.0, True), (10.0, 0.009, True), (20.0, 0.017, False), (180.0, 0.0, False)],
+)
+def test_upright_is_within_15_degrees(
+    worlds: dict[str, World], lean: float, height: float, upright: bool
+) -> None:
     world, _, judge = begin(worlds, "flip_pot_upright")
-    address = world.model.joint("pot_free").qposadr[0]
-    for turn, height, upright in (
-        (about_axis("x", math.pi), 0.055, False),
-        (about_axis("x", 0.0), 0.0, True),
-    ):
-        world.data.qpos[address + 3 : address + 7] = turn
-        put(world, "pot", np.array([-0.16, 0.19, SINK_FLOOR + height + 0.001]))
-        assert judge.judge().success is upright
+    place = Pose((-0.16, 0.19, SINK_FLOOR + height), about_axis("x", math.radians(lean)))
+    show_at(world, "pot", place)
+    assert judge.judge().success is upright
+
+
+def test_reached_is_near_and_nearest(worlds: dict[str, World]) -> None:
+    world, _, _ = begin(worlds, "put_named_cup_on_plate")
+    now, tool = Situation(world, {}), world.data.site("tcp").xpos.copy()
+    for blue, pink, reached in ((0.05, 0.09, True), (0.05, 0.04, False), (0.07, 0.09, False)):
+        for name, side in (("blue_cup", blue), ("pink_cup", -pink)):
+            middle = world.centre_of_mass(name) - world.frame(name)[0]
+            show_at(world, name, Pose(tuple(np.add(tool, (side, 0.0, 0.0)) - middle)))
+        assert Reached("blue_cup").holds(now) is reached
+
+
+def show_at(world: World, name: str, pose: Pose) -> None:
+    """Move an object without letting any time pass."""
+    address = world.model.joint(f"{name}_free").qposadr[0]
+    world.data.qpos[address : address + 7] = [*pose.position, *pose.quaternion]
+    mujoco.mj_kinematics(world.model, world.data)
+    mujoco.mj_comPos(world.model, world.data)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from vla_bench.protocols import FloatArray
 REACHED = 0.06  # m from the tool
 UPRIGHT = float(np.deg2rad(15.0))
 ABOVE_RIM = 0.01  # m
-STANDING = 0.01  # m, of an underside above the floor
+STANDING = 0.02  # m, from the floor to the middle of an underside
 
 
 @dataclass(frozen=True)
