@@ -24,6 +24,7 @@ MAX_STEP = 0.05  # m per control step, the action's nominal range
 MAX_TURN = 0.25  # rad per control step
 NEAR, LEAN_PER_METRE, MAX_LEAN = 0.60, 2.5, 0.5  # m, rad/m, rad
 PACE, TURN_PACE = 0.02, 0.10  # m and rad that the tool makes good in one control step
+SLACKENING = 20  # control steps after which twice the tolerance will do
 ROOM = 0.30  # rad that every joint should keep from its limits
 OPEN, KEEP, CLOSE = -1.0, 0.0, 1.0  # gripper_close_delta
 
@@ -65,10 +66,10 @@ class Hand:
         self._limits = np.array([world.model.joint(name).range for name in world.robot.arm]).T
 
     def go(self, waypoint: Waypoint) -> Actions:
-        """Head for `waypoint` until it is reached or patience is lost."""
-        for _ in range(waypoint.patience):
+        """Head for `waypoint` until it is reached, ever more roughly, or patience is lost."""
+        for n_steps in range(waypoint.patience):
             yield self.towards(waypoint)
-            if self.is_at(waypoint):
+            if self.is_at(waypoint, slack=1.0 + n_steps / SLACKENING):
                 return
 
     def stay(self, waypoint: Waypoint, n_steps: int) -> Actions:
@@ -76,11 +77,12 @@ class Hand:
         for _ in range(n_steps):
             yield self.towards(waypoint)
 
-    def is_at(self, waypoint: Waypoint) -> bool:
+    def is_at(self, waypoint: Waypoint, slack: float) -> bool:
+        """Within `slack` times the waypoint's tolerances."""
         position, rotation = self.world.tcp_in_base()
         turn = np.linalg.norm(rotation_vector(waypoint.rotation @ rotation.T))
         away = np.linalg.norm(waypoint.position - position)
-        return bool(away < waypoint.tolerance and turn < waypoint.max_turn)
+        return bool(away < slack * waypoint.tolerance and turn < slack * waypoint.max_turn)
 
     def towards(self, waypoint: Waypoint) -> FloatArray:
         """The next action (7,)."""

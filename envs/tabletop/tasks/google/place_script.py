@@ -20,6 +20,8 @@ PULLED = 0.19  # m
 BACK_OFF = 0.08
 STRIDE = 3  # control steps of the way there per waypoint of the way back
 CLEARANCE = 0.10
+LOW = 0.05  # m above the cabinet's top: no way over it yet
+ROOM = 0.2  # rad
 LIFT = 0.08
 BEHIND_BAR = 0.13  # m from the handle bar into the drawer, where to let go
 ABOVE_BAR = 0.075  # m of the object's centre when it is let go
@@ -35,7 +37,7 @@ def place_in_drawer(world: World, drawer: str, source: str) -> Actions:
     for action in pull_open(hand, drawer, PULLED):
         trail.append(world.tcp_in_base())
         yield action
-    yield from _go_back(hand, trail)
+    yield from _go_back(hand, trail, source)
     while True:
         yield from grasp(hand, source, lambda: _aim(hand, source), CLEARANCE)
         yield from _drop(hand, drawer, source)
@@ -44,20 +46,28 @@ def place_in_drawer(world: World, drawer: str, source: str) -> Actions:
             yield hand.towards(Waypoint(position, rotation, OPEN))
 
 
-def _go_back(hand: Hand, trail: Trail) -> Actions:
-    """Let go, back off, and return along `trail`, in front of the open drawer while below it."""
+def _go_back(hand: Hand, trail: Trail, source: str) -> Actions:
+    """Let go, back off, and return along `trail`, in front of the open drawer while below it.
+
+    As far as needed: until the arm has room to reach for `source`.
+    """
     world = hand.world
     position, rotation = world.tcp_in_base()
-    yield from hand.stay(Waypoint(position, rotation, OPEN), 4)
+    halt = Waypoint(position, rotation, CLOSE)
+    yield from hand.stay(halt, 4)  # a drawer let go while it moves would drift shut
+    yield from hand.stay(replace(halt, gripper=OPEN), 3)
     yield from hand.go(Waypoint(position - BACK_OFF * rotation[:, 2], rotation, OPEN))
     start, _ = world.tcp_in_base()
     depths = [float(position @ out_of_cabinet(world)) for position, _ in trail]
     approach = trail[: int(np.argmin(depths)) + 1]  # without the pull
     offset = start - approach[-1][0]
     for back, turned in approach[:: -STRIDE]:
-        below = float(np.clip((_top(world) - back[2]) / CLEARANCE, 0.0, 1.0))
+        below = float(np.clip((_top(world) + LOW - back[2]) / LOW, 0.0, 1.0))
         step = Waypoint(back + below * offset, turned, OPEN, tolerance=0.03, patience=6)
         yield from hand.go(replace(step, max_turn=0.3))
+        aim = _aim(hand, source)
+        if back[2] > _top(world) + LOW and hand.room([aim.moved(CLEARANCE * UP), aim]) > ROOM:
+            return
     home = Waypoint(hand.home_position, hand.home_rotation, OPEN, tolerance=0.04, max_turn=0.3)
     yield from hand.go(home)
 
