@@ -214,6 +214,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
         },
     },
 }
+UNET_KEYS = {
+    "diffusion_step_embed_dim",
+    "down_dims",
+    "kernel_size",
+    "n_groups",
+    "cond_predict_scale",
+}
 COMMON = {
     "n_obs_steps": 2,
     "horizon": 16,
@@ -238,6 +245,19 @@ def test_published_configs_become_the_specs_that_they_describe() -> None:
     low = ObservationSpec({"obs": [5]}, None, None, [])
     tokens = TransformerSpec(2, 4, 32, 0, 0.0, 0.3)
     assert specs["transformer"] == ModelSpec(low, 2, horizons, tokens, PROCESS)
+
+
+@pytest.mark.parametrize(
+    ("convention", "first_action"),
+    [({"oa_step_convention": True}, 1), ({"oa_step_convention": False}, 2), ({}, 2)],
+)
+def test_a_low_dimensional_unet_starts_where_its_convention_says(
+    convention: dict[str, bool], first_action: int
+) -> None:
+    unet = {key: value for key, value in CONFIGS["hybrid"].items() if key in UNET_KEYS}
+    low = {"_target_": "x.DiffusionUnetLowdimPolicy", "obs_dim": 5, "action_dim": 2, "model": unet}
+    spec = original.read_spec({**COMMON, **low, **convention})
+    assert spec.horizons == Horizons(2, 16, 8, first_action)
 
 
 def test_a_shared_real_robot_encoder_keeps_batch_norm_as_upstream_does() -> None:

@@ -128,6 +128,14 @@ def test_the_first_observation_stands_for_the_time_before_it(policy: DiffusionPo
     assert not np.allclose(short, moved, atol=1e-4)
 
 
+def test_the_oldest_observation_is_the_one_that_is_repeated(policy: DiffusionPolicy) -> None:
+    spec = replace(SPEC, horizons=Horizons(3, 8, 4, 2))
+    oldest, newest = observation(1), observation(2)
+    batch = policy.interface.observe([request(0, oldest, newest)], spec)
+    grips = [float(o.proprio["gripper_open"][0]) for o in (oldest, oldest, newest)]
+    assert batch["gripper"][0, :, 0].tolist() == pytest.approx(grips)
+
+
 def test_the_instruction_matters(policy: DiffusionPolicy) -> None:
     carrot, spoon = observation(0), observation(0, "put spoon on towel")
     one, other = (policy.act([request(0, seen)])[0] for seen in (carrot, spoon))
