@@ -124,10 +124,11 @@ def request(batch: int) -> tuple[np.ndarray[Any, Any], list[list[int]]]:
 def measure(engine: Engine, batch: int, repeats: int) -> tuple[np.ndarray[Any, Any], float]:
     """Token ids (b, 7), and milliseconds per call."""
     images, prompts = request(batch)
-    if engine.model.device.type == "cuda":
+    device = engine.model.device
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     ids = engine.generate(images, prompts, DECODING)[0]
-    return ids, timed(lambda: engine.generate(images, prompts, DECODING), repeats)
+    return ids, timed(lambda: engine.generate(images, prompts, DECODING), repeats, device)
 
 
 def measure_loop(
@@ -155,7 +156,7 @@ def measure_loop(
         ids: np.ndarray[Any, Any] = picks[0].cpu().numpy()
         return ids
 
-    return act(), timed(act, repeats)
+    return act(), timed(act, repeats, device)
 
 
 def transformers_decoder(model: OpenVLAModel, device: torch.device) -> Any:
@@ -178,9 +179,9 @@ def transformers_decoder(model: OpenVLAModel, device: torch.device) -> Any:
     return llama
 
 
-def timed(call: Callable[[], object], repeats: int) -> float:
+def timed(call: Callable[[], object], repeats: int, device: torch.device) -> float:
     """Median milliseconds; every call ends with its result in host memory."""
-    clock = time.perf_counter if torch.cuda.is_initialized() else time.process_time
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
     durations = []
     for _ in range(repeats):
         started = clock()

@@ -175,6 +175,14 @@ def test_an_adapter_is_merged_as_w_plus_scaled_b_a(toy: Path, tmp_path: Path) ->
     assert torch.allclose(merged, base + 0.5 * b @ a)
 
 
+def test_a_rank_stabilized_adapter_is_scaled_by_the_root_of_its_rank(tmp_path: Path) -> None:
+    pair = {"m.lora_A": torch.zeros(16, 5), "m.lora_B": torch.zeros(3, 16)}
+    write_adapter(tmp_path, pair, r=16, lora_alpha=8, use_rslora=True)
+    assert read_adapter(tmp_path).scale == 2.0
+    write_adapter(tmp_path, pair, r=16, lora_alpha=8)
+    assert read_adapter(tmp_path).scale == 0.5
+
+
 def test_a_base_weight_saved_with_the_adapter_replaces_the_checkpoints(
     toy: Path, tmp_path: Path
 ) -> None:
@@ -287,7 +295,7 @@ print((private_bytes() - before) / sum(p.numel() * p.element_size() for p in mod
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_loading_never_holds_two_copies(precision: str, toy: Path) -> None:
     config = read_config(toy)
-    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 3}
+    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 6}
     data = json.loads((toy / "config.json").read_text())
     change_config(toy, text_config={**data["text_config"], **text})
     config = read_config(toy)
@@ -305,6 +313,11 @@ def test_a_loaded_model_is_frozen_and_in_the_precision_that_was_asked(toy: Path)
         assert {p.dtype for p in model.parameters()} == {dtype}
         assert not any(p.requires_grad for p in model.parameters())
         assert not model.training
+
+
+def test_weights_that_no_forward_pass_reads_are_not_kept(toy: Path) -> None:
+    model = build_model(read_config(toy), open_weights(toy), CPU, "fp32")
+    assert not [name for name in model.state_dict() if "attn_pool" in name or "blocks.3" in name]
 
 
 def test_every_error_here_is_written_for_the_user() -> None:

@@ -83,6 +83,13 @@ def test_act_answers_every_request_with_one_row_alone_or_together(config: dict[s
     assert np.abs(np.concatenate(chunks)[:, :3]).max() <= 0.05
 
 
+def test_the_newest_observation_is_the_one_that_counts(config: dict[str, Any]) -> None:
+    policy = construct(config)
+    old, new = (observation(image) for image in random_images(2))
+    both, alone = Request("e", (old, new), 0), Request("e", (new,), 0)
+    assert np.array_equal(policy.act([both])[0], policy.act([alone])[0])
+
+
 def test_the_policy_passes_the_self_test_of_images(config: dict[str, Any]) -> None:
     check_images_matter(construct(config), [observation(random_images(1)[0])])
 

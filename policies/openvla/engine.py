@@ -49,16 +49,19 @@ class Engine:
         """(2, b, n_tokens): see `generate.generate`. Images are (b, 224, 224, 3)."""
         inputs = self._inputs(images, prompts, decoding.n_tokens)
         try:
-            if self.compiled and self._on_gpu and len(images) <= GRAPH_MAX_BATCH:
-                picks = self._graph(inputs, decoding).replay(inputs)
-            else:
-                picks = generate(self.model, inputs.to(self.model.device), decoding)
+            picks = self._run(inputs, decoding)
         except torch.OutOfMemoryError as error:
             raise PolicyError(
                 f"GPU memory ran out with a batch of {len(images)}: {error}. Use fewer lanes or "
                 "policy.precision=int4."
             ) from error
         return picks.cpu().numpy()
+
+    def _run(self, inputs: Inputs, decoding: Decoding) -> Tensor:
+        if not (self.compiled and self._on_gpu and len(inputs.ids) <= GRAPH_MAX_BATCH):
+            return generate(self.model, inputs.to(self.model.device), decoding)
+        with torch.cuda.device(self.model.device):  # streams and graphs belong to the current one
+            return self._graph(inputs, decoding).replay(inputs)
 
     def logits(
         self, images: NDArray[np.uint8], prompts: Sequence[list[int]]

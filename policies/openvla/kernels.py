@@ -7,6 +7,7 @@ that a compiled model picks the same tokens.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -62,10 +63,14 @@ EAGER = Kernels(rms_norm, add_rms_norm, rotate, swiglu)
 
 def compile_kernels() -> Kernels:
     """Every kernel through torch.compile: needs Triton on a GPU, a C++ compiler on a CPU."""
-    return Kernels(*(compile_function(function) for function in vars(EAGER).values()))
+    return Kernels(*(compile_function(function, True) for function in vars(EAGER).values()))
 
 
-def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as one kernel for any batch and length, with eager mode's roundings."""
+@functools.cache  # torch counts every compilation of a function against one limit per process
+def compile_function(function: Callable[..., Any], any_shape: bool) -> Callable[..., Any]:
+    """`function` as one kernel with eager mode's roundings.
+
+    `any_shape` has it serve every batch and length; else each shape is compiled on its own.
+    """
     options: dict[str, Any] = {"emulate_precision_casts": True}
-    return torch.compile(function, dynamic=True, fullgraph=True, options=options)
+    return torch.compile(function, dynamic=any_shape, options=options)

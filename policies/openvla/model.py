@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vla_bench.policies.openvla.cache import Cache
 from vla_bench.policies.openvla.config import N_PATCHES, OpenVLAConfig
-from vla_bench.policies.openvla.llama import Cache, Decoder
+from vla_bench.policies.openvla.llama import Decoder
 from vla_bench.policies.openvla.vit import VisionTransformer
 
 

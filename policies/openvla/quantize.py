@@ -120,8 +120,12 @@ def expand(codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
 
 def four_bit_matvec(x: Tensor, codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
     """One input (n_inputs,) -> (n_outputs,); compiled, a single pass over the codes."""
-    weights = expand(codes, scale, levels).float()
-    y = (weights * x.float().view(1, scale.shape[1], -1)).sum(dim=(1, 2))
+    n_groups = scale.shape[1] // 2  # in either half of the inputs
+    shape = (len(codes), n_groups, -1)
+    low = levels[(codes & 15).long()].view(shape) * scale[:, :n_groups, None]
+    high = levels[(codes >> 4).long()].view(shape) * scale[:, n_groups:, None]
+    x_low, x_high = x.float().view(2, 1, n_groups, -1)
+    y: Tensor = (low.float() * x_low + high.float() * x_high).sum(dim=(1, 2))
     return y.to(x.dtype)
 
 
@@ -137,7 +141,8 @@ def quantize(weight: Tensor, precision: str) -> nn.Module:
 
 def compile_matvecs(model: nn.Module) -> None:
     """Give every quantized module in `model` the compiled product for a single token."""
-    int8, four_bit = compile_function(int8_matvec), compile_function(four_bit_matvec)
+    int8 = compile_function(int8_matvec, any_shape=False)
+    four_bit = compile_function(four_bit_matvec, any_shape=False)
     for module in model.modules():
         if isinstance(module, Int8Linear):
             module.matvec = int8
