@@ -26,7 +26,7 @@ NEAR, LEAN_PER_METRE, MAX_LEAN = 0.60, 2.5, 0.5  # m, rad/m, rad
 PACE, TURN_PACE = 0.02, 0.10  # m and rad that the tool makes good in one control step
 SLACKENING = 20  # control steps after which twice the tolerance will do
 ROOM = 0.30  # rad that every joint should keep from its limits
-OPEN, KEEP, CLOSE = -1.0, 0.0, 1.0  # gripper_close_delta
+OPEN, CLOSE = 1.0, 0.0  # gripper_open
 
 Actions = Iterator[FloatArray]
 

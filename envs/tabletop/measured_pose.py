@@ -4,6 +4,11 @@
 ``gripper_pd_joint_target_delta_pos_interpolate_by_planner`` (simpler.md §2.4;
 ManiSkill2_real2sim@ef7a4d4, agents/controllers). An arm that lags behind is not caught up with:
 the lag is part of the benchmark.
+
+SIMPLER's gripper command is relative: it adds up to a whole stroke, closing, to the last waypoint
+of the fingers. Here it is the absolute ``gripper_open``, as everywhere; a policy that emits
+relative commands sums them itself. Whole strokes, and holding still, are the same motion either
+way; a fraction of a stroke repeated while the fingers still move closes further here.
 """
 
 from __future__ import annotations
@@ -20,8 +25,6 @@ from vla_bench.protocols import FloatArray
 
 ARM_LIMITS = Limits(1.5, 2.0, 50.0)
 FINGER_LIMITS = Limits(1.0, 7.0, 50.0)
-STROKE = 1.31  # rad that a gripper command of 1 adds to the last drive target
-NO_COMMAND = 1e-3  # rad: below this the gripper keeps its target
 
 
 class MeasuredPoseController:
@@ -44,22 +47,18 @@ class MeasuredPoseController:
         self.position = np.zeros(3)
         self.rotation = np.eye(3)
         self._waypoint: tuple[FloatArray, FloatArray] | None = None
-        self._finger_target = np.zeros(len(names))
-        self._finger_waypoint = np.zeros(len(names))
 
     def reset(self, data: Any) -> None:
-        """Take the present pose as the target, the gripper as it is."""
+        """Take the present pose as the target, the gripper open."""
         arm, fingers = self._arm_at, self._fingers_at
         angles = data.qpos[arm["qpos"]].copy()
         self.position, self.rotation = self._ik.forward(angles)
         self._waypoint = None
-        self._finger_target = data.qpos[fingers["qpos"]].copy()
-        self._finger_waypoint = self._finger_target
         data.ctrl[arm["ctrl"]] = angles
-        data.ctrl[fingers["ctrl"]] = self._finger_target
+        data.ctrl[fingers["ctrl"]] = data.qpos[fingers["qpos"]]
 
     def command(self, data: Any, action: FloatArray, n_substeps: int) -> FloatArray:
-        """Targets (n_substeps, nu) from dx dy dz m, rotation vector rad, gripper_close_delta.
+        """Targets (n_substeps, nu) from dx dy dz m, rotation vector rad, gripper_open.
 
         A pose out of reach does not move the arm: it heads for where it is.
         """
@@ -84,17 +83,13 @@ class MeasuredPoseController:
         self._waypoint = positions[-1], velocities[-1]
         return np.clip(positions, *self._limits)  # so a drive creeps up to a joint's limit
 
-    def _finger_path(self, data: Any, command: float, times: FloatArray) -> FloatArray:
-        delta = float(np.clip(command, -1.0, 1.0)) * STROKE
-        if abs(delta) >= NO_COMMAND:
-            low, high = sorted((self._gripper.opened, self._gripper.closed))
-            self._finger_target = np.clip(self._finger_waypoint + delta, low, high)
+    def _finger_path(self, data: Any, gripper_open: float, times: FloatArray) -> FloatArray:
+        opened, closed = self._gripper.opened, self._gripper.closed
+        goal = closed + float(np.clip(gripper_open, 0.0, 1.0)) * (opened - closed)
         start = data.qpos[self._fingers_at["qpos"]].copy()
         velocity = data.qvel[self._fingers_at["dof"]].copy()
-        positions, velocities = _limited_plan(
-            start, velocity, self._finger_target, FINGER_LIMITS, times
-        )
-        self._finger_waypoint = positions[-1]
+        goals = np.full_like(start, goal)
+        positions, velocities = _limited_plan(start, velocity, goals, FINGER_LIMITS, times)
         return positions + self._lead * velocities
 
 

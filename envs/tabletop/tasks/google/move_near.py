@@ -51,12 +51,12 @@ CORNERS = (
 )
 PAIRS = tuple(itertools.permutations(range(3), 2))
 
-ABOVE_CENTRE = {"blue_plastic_bottle": 0.030, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
+ABOVE_CENTRE = {"blue_plastic_bottle": 0.010, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
 ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
-BERTH = 0.15  # m that the hand keeps from objects on its way
+BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
 
 

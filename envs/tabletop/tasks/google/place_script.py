@@ -22,6 +22,7 @@ STRIDE = 3  # control steps of the way there per waypoint of the way back
 CLEARANCE = 0.10
 LOW = 0.05  # m above the cabinet's top: no way over it yet
 ROOM = 0.2  # rad
+ABOVE_CENTRE = 0.010  # m, of the grasp: clear of the cabinet with both fingers
 LIFT = 0.08
 BEHIND_BAR = 0.13  # m from the handle bar into the drawer, where to let go
 ABOVE_BAR = 0.075  # m of the object's centre when it is let go
@@ -75,7 +76,7 @@ def _go_back(hand: Hand, trail: Trail, source: str) -> Actions:
 def _aim(hand: Hand, source: str) -> Waypoint:
     centre = hand.world.in_base(hand.world.centre_of_mass(source))
     rotation = hand.reaching(centre, hand.home_rotation[:, 1])
-    return Waypoint(centre, rotation, OPEN, max_turn=0.2)
+    return Waypoint(centre + ABOVE_CENTRE * UP, rotation, OPEN, max_turn=0.2)
 
 
 def _drop(hand: Hand, drawer: str, source: str) -> Actions:
