@@ -19,8 +19,10 @@ from vla_bench.protocols import FloatArray
 class Controller(Protocol):
     """One control law. `position` (3,) m and `rotation` (3, 3): its present target, base frame."""
 
-    position: FloatArray
-    rotation: FloatArray
+    @property
+    def position(self) -> FloatArray: ...
+    @property
+    def rotation(self) -> FloatArray: ...
 
     def reset(self, data: Any) -> None:
         """Take the present pose as the target, the gripper open."""

@@ -13,6 +13,7 @@ from vla_bench.protocols import FloatArray
 DAMPING = 1e-6  # SIMPLER's, on J J^T (simpler.md §2.3)
 TOLERANCE = 1e-4  # SIMPLER's, on the norm of (metres, radians)
 MAX_ITERATIONS = 30
+POSTURE_GAIN = 0.2  # share of the way to the posture, in the arm's spare freedom, per iteration
 MAX_JOINT_STEP = 0.3  # rad per iteration: stay on the branch that SIMPLER's small steps stay on
 
 
@@ -33,6 +34,7 @@ class InverseKinematics:
         self._dofs = np.array([joint.dofadr[0] for joint in joints])
         self._tcp = self._model.site("tcp").id
         self._jacobian = np.zeros((6, self._model.nv))
+        self._posture = None if robot.posture is None else np.array(robot.posture)
 
     def forward(self, angles: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Arm angles (n,) rad -> TCP position (3,) m and rotation (3, 3) in the base frame."""
@@ -52,15 +54,18 @@ class InverseKinematics:
             error = np.concatenate([position - reached_position, turn])
             if np.linalg.norm(error) < TOLERANCE:
                 return angles
-            angles = angles + self._newton_step(error)
+            angles = angles + self._newton_step(error, angles)
         return None
 
-    def _newton_step(self, error: FloatArray) -> FloatArray:
+    def _newton_step(self, error: FloatArray, angles: FloatArray) -> FloatArray:
         mujoco.mj_comPos(self._model, self._data)
         upper, lower = self._jacobian[:3], self._jacobian[3:]
         mujoco.mj_jacSite(self._model, self._data, upper, lower, self._tcp)
         jacobian = self._jacobian[:, self._dofs]
         gram = jacobian @ jacobian.T + DAMPING * np.eye(6)
         step: FloatArray = jacobian.T @ np.linalg.solve(gram, error)
+        if self._posture is not None:
+            drift = POSTURE_GAIN * (self._posture - angles)
+            step = step + drift - jacobian.T @ np.linalg.solve(gram, jacobian @ drift)
         largest = np.abs(step).max()
         return step * (MAX_JOINT_STEP / largest) if largest > MAX_JOINT_STEP else step

@@ -25,7 +25,7 @@ from vla_bench.envs.tabletop.objects.specimen import (
 )
 from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
 
-__all__ = ["ObjectBuilder", "Paint", "Solid", "TabletopObject", "add_object", "add_paint"]
+__all__ = ["Hinge", "ObjectBuilder", "Paint", "Solid", "TabletopObject", "add_object", "add_paint"]
 
 # A shadow map of 512 speckles the surface that casts: so a smaller core, hidden inside, casts.
 CORE = 0.85
@@ -64,11 +64,19 @@ class TabletopObject:
         return replace(self, extents=extents, rest=rest, specimen=specimen)
 
 
+@dataclass(frozen=True)
+class Hinge:
+    """A spring, N m/rad, towards the straight position and a damper, N m s/rad."""
+
+    stiffness: float
+    damping: float
+
+
 class ObjectBuilder:
     """Adds shapes to one body of an MjSpec, in the object's own frame."""
 
     def __init__(self, spec: Any, body: Any, kind: TabletopObject) -> None:
-        self._spec, self._body = spec, body
+        self._spec, self._body, self._kind = spec, body, kind
         self._rolls, self._specimen = kind.rolls, kind.specimen
         self._main: Paint | None = None  # of what was drawn first
         self._n_parts = 0
@@ -100,6 +108,18 @@ class ObjectBuilder:
         if self._specimen.friction is not None:
             geom.friction = [self._specimen.friction, *FRICTION[1:]]
             geom.priority = OVER_THE_FINGERS
+
+    def hinged(self, name: str, position: Vector, hinge: Hinge) -> ObjectBuilder:
+        """Adds to a further body ``{this}_{name}``, on a hinge along this one's y at `position`.
+
+        Object poses, and most rules, speak of the first body alone.
+        """
+        at = np.multiply(position, self._specimen.stretch).tolist()
+        body = self._body.add_body(name=f"{self._body.name}_{name}", pos=at)
+        joint = body.add_joint(type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0.0, 1.0, 0.0])
+        joint.stiffness = [hinge.stiffness, 0.0, 0.0]
+        joint.damping = [hinge.damping, 0.0, 0.0]
+        return ObjectBuilder(self._spec, body, self._kind)
 
     def _add(self, solid: Solid) -> Any:
         solid = stretched(solid, self._specimen.stretch)

@@ -112,7 +112,12 @@ class Gripper:
 
 @dataclass(frozen=True)
 class Robot:
-    """A robot as data; `arm` names the joints that the IK moves, base to tip."""
+    """A robot as data.
+
+    Attributes:
+        arm: Names of the joints that the IK moves, base to tip.
+        posture: Of a redundant arm, the angles, rad, near which the IK keeps it; None: it drifts.
+    """
 
     name: str
     links: tuple[Link, ...]
@@ -123,3 +128,4 @@ class Robot:
     tcp_position: Vector
     control_hz: int
     tcp_quaternion: Vector = (1.0, 0.0, 0.0, 0.0)
+    posture: Vector | None = None

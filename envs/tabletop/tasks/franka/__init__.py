@@ -1,0 +1,1 @@
+"""The OpenVLA paper's fine-tuning tasks on a Franka Panda; `catalog.py` lists them."""

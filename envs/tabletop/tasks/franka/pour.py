@@ -1,0 +1,141 @@
+"""Pour Corn into Pot; out of distribution, a brown tablecloth covers the table.
+
+The expert takes the red bowl by the side of its rim that is away from the pot and turns it over
+sideways, the opposite lip staying over the pot.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vla_bench.envs.tabletop.geometry import rotation_from_vector
+from vla_bench.envs.tabletop.hand import Script
+from vla_bench.envs.tabletop.objects.cookware import POT, RED_BOWL, RED_POURING_BOWL, STEEL_POT
+from vla_bench.envs.tabletop.objects.groceries import CORN
+from vla_bench.envs.tabletop.scenes.franka import BROWN_TABLECLOTH, PLAIN_TABLE, TABLE_HEIGHT
+from vla_bench.envs.tabletop.scenes.scene import Scene
+from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside, Situation
+from vla_bench.envs.tabletop.tasks.bridge.goal import Trial, TrialJudge
+from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
+from vla_bench.envs.tabletop.tasks.franka.hand import CLEARANCE, SLOW, UP, Actions, Hand, Waypoint
+from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
+from vla_bench.envs.tabletop.tasks.put_on import LIFTED
+from vla_bench.envs.tabletop.tasks.task import Task, Verdict
+from vla_bench.envs.tabletop.world import World
+
+BELOW_RIM = 0.009  # m, of the tool
+HALF_OPEN = 0.45  # the inner finger must not come down on the corn
+LIP_HEIGHT = 0.035  # m over the pot's rim, while pouring
+N_TILTS, FULL_TILT = 8, math.radians(125.0)
+SPOTS: dict[str, Spot | Rider] = {
+    "pot": Spot((-0.17, -0.06, 0.06, 0.13), TABLE_HEIGHT, 0.095),
+    "bowl": Spot((-0.17, -0.06, -0.16, -0.09), TABLE_HEIGHT, 0.085, (0.0, 0.0)),
+    "corn": Rider("bowl", 0.012),
+}
+ROW = Row(
+    "pour_corn_into_pot",
+    "Pour Corn into Pot",
+    stand_in="the yellow corn is one rigid toy cob",
+)
+
+
+@dataclass(frozen=True)
+class Pour:
+    """The corn ends in the pot; how the bowl was handled is reported, not judged."""
+
+    trial: Trial
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        return ("bowl_grasped", "bowl_lifted", "poured")
+
+    @property
+    def text(self) -> str:
+        return self.trial.text
+
+    def start(self, world: World) -> PourJudge:
+        return PourJudge(self.trial, world)
+
+
+class PourJudge:
+    """One episode of a `Pour`."""
+
+    def __init__(self, trial: Trial, world: World) -> None:
+        self._judge = TrialJudge(trial, world)
+        self._now = Situation(world, {"bowl": world.centre_of_mass("bowl")})
+
+    def judge(self) -> Verdict:
+        verdict, grasped = self._judge.judge(), self._now.grasped("bowl")
+        held = {
+            "bowl_grasped": grasped,
+            "bowl_lifted": grasped and self._now.raised("bowl") > LIFTED,
+            "poured": verdict.success,
+        }
+        events = frozenset(name for name, holds in held.items() if holds)
+        return Verdict(verdict.success, verdict.score, events)
+
+
+GOAL = Pour(Trial("corn", Inside("corn", "pot", POT)))
+
+
+def _pour(world: World) -> Actions:
+    hand, judge = Hand(world), GOAL.trial.start(world)
+    while True:
+        yield from _take_rim(hand)
+        yield from _tip(hand)
+        rest = hand.here(0.0)
+        while judge.is_placed():
+            yield hand.towards(rest)
+        yield from hand.go(_upright(hand, rest))
+
+
+def _take_rim(hand: Hand) -> Actions:
+    """By the side away from the pot, the fingers closing across the wall."""
+    world = hand.world
+    while not hand.holds("bowl"):
+        origin, _ = world.frame("bowl")
+        bowl, pot = world.in_base(origin), world.in_base(world.frame("pot")[0])
+        outwards = np.sign(bowl[1] - pot[1]) * np.array([0.0, 1.0, 0.0])
+        wall = bowl + (RED_BOWL.radius - RED_BOWL.wall / 2) * outwards
+        rim = wall + (RED_BOWL.height - BELOW_RIM) * UP
+        aim = Waypoint(rim, hand.downwards(outwards), HALF_OPEN, tolerance=0.004)
+        yield from hand.go(replace(aim, tolerance=0.015).raised(CLEARANCE))
+        yield from hand.go(replace(aim, speed=SLOW))
+        yield from hand.stay(replace(aim, gripper_open=0.0), 0.8)
+    closed = replace(hand.here(0.0), tolerance=0.02)
+    yield from hand.go(closed.raised(POT.height + LIP_HEIGHT + 0.02))
+
+
+def _tip(hand: Hand) -> Actions:
+    """Turn the bowl over about the x axis, its far lip kept over the middle of the pot."""
+    world = hand.world
+    tool, rotation = world.tcp_in_base()
+    pot = world.in_base(world.frame("pot")[0])
+    sense = float(np.sign(tool[1] - pot[1]))
+    to_lip = np.array([0.0, -sense * 2 * RED_BOWL.radius, BELOW_RIM])
+    lip = pot + (POT.height + LIP_HEIGHT) * UP - np.array([0.0, 0.2 * sense * POT.radius, 0.0])
+    for tilt in np.linspace(0.0, FULL_TILT, N_TILTS + 1):
+        turn = rotation_from_vector(np.array([sense * tilt, 0.0, 0.0]))
+        aim = Waypoint(lip - turn @ to_lip, turn @ rotation, 0.0, tolerance=0.02, max_turn=0.1)
+        yield from hand.go(replace(aim, seconds=3.0))
+    yield from hand.stay(aim, 1.0)
+
+
+def _upright(hand: Hand, tipped: Waypoint) -> Waypoint:
+    """Back over where it was tipped, to try again."""
+    return replace(tipped, rotation=hand.home_rotation).raised(0.05)
+
+
+def _task(row: Row, scene: Scene, n_trials: int) -> Task:
+    objects = {"pot": STEEL_POT, "bowl": RED_POURING_BOWL, "corn": CORN}
+    setting = Setting(scene, objects, draw(f"franka/{row.name}", SPOTS, n_trials))
+    return make_task(row, setting, Ask(row.naming(), GOAL, lambda world: Script(_pour(world))))
+
+
+POUR_CORN_INTO_POT = _task(ROW, PLAIN_TABLE, 10)
+POUR_CORN_INTO_POT_OOD = _task(
+    ROW.shifted("an unseen brown tablecloth covers the table"), BROWN_TABLECLOTH, 5
+)
