@@ -24,7 +24,12 @@ SUITE_MEAN = "suite mean"
 COMPLETE = "complete"
 SUITE = ["env", "variation"]
 """What makes a suite: the tasks of one env under one variation. Suites are never averaged."""
-_SELECTION = ("n_episodes", "seeds", "tasks")  # keys of an env's config that choose its episodes
+_SELECTION = (
+    "n_episodes",
+    "seeds",
+    "tasks",
+    "variation",
+)  # keys of an env's config that choose its episodes
 
 _MISSING: dict[str, Any] = {
     "outcome": "missing",
@@ -126,12 +131,14 @@ def time_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def cards(runs: Sequence[Run]) -> dict[str, Mapping[str, Any]]:
-    """Env name -> its protocol card, with the tasks and seeds that any of the runs lists."""
+    """Env name -> its protocol card, with all tasks, seeds and variations that its runs list."""
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
         card = run.identity["env"].get("card", {})
         seen = found.setdefault(run.identity["env"]["name"], dict(card))
         seen["tasks"] = {**card.get("tasks", {}), **seen.get("tasks", {})}
+        if "variations" in card:
+            seen["variations"] = {**card["variations"], **seen.get("variations", {})}
         if "seeds" in card:
             seen["seeds"] = sorted({*card["seeds"], *seen.get("seeds", ())})
     return dict(found)
@@ -224,7 +231,7 @@ def _but_selection(run: Run) -> dict[str, Any]:
 
 
 def _check_same_protocol(earlier: Run, run: Run) -> None:
-    """Refuse two cards under one env name; which tasks and how many episodes may differ."""
+    """Refuse two cards under one env name; which episodes were chosen may differ."""
     first, second = (dict(r.identity["env"].get("card", {})) for r in (earlier, run))
     common = set(first.get("tasks", {})) & set(second.get("tasks", {}))
     changed = differences(_protocol(first, common), _protocol(second, common))
@@ -239,7 +246,8 @@ def _check_same_protocol(earlier: Run, run: Run) -> None:
 
 
 def _protocol(card: Mapping[str, Any], tasks: set[str]) -> dict[str, Any]:
-    plain = {key: value for key, value in card.items() if key not in ("tasks", "seeds")}
+    chosen = ("tasks", "seeds", "variations")
+    plain = {key: value for key, value in card.items() if key not in chosen}
     of_tasks = {name: card["tasks"][name] for name in sorted(tasks)}
     plain["tasks"] = {
         name: {key: value for key, value in task.items() if key != "n_episodes"}

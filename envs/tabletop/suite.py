@@ -131,6 +131,11 @@ class TabletopEnv:
         self._worlds.clear()
         self._world = self._judge = self._expert = None
 
+    @property
+    def world(self) -> World:
+        """The simulator of the present episode; not for policies."""
+        return self._running()[0]
+
     def _world_of(self, task: Task) -> World:
         """The world of the task's scene and objects; tasks that share them share the world.
 

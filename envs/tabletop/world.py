@@ -126,7 +126,8 @@ class World:
     def render(self, camera: str, image_size: tuple[int, int]) -> Image:
         """(height, width, 3) uint8; every call must give the same `image_size`."""
         if self._renderer is None:
-            self._renderer = Renderer(self.model, image_size)
+            photo = self.scene.photo() if self.scene.photo else None
+            self._renderer = Renderer(self.model, image_size, photo)
         return self._renderer.render(self.data, camera)
 
     def close(self) -> None:
@@ -171,6 +172,13 @@ class World:
         position, rotation = self.frame(name)
         turned = quaternion_of(self.turned_to_base(rotation))
         return np.concatenate([self.in_base(position), turned])
+
+    def physics(self, name: str) -> FloatArray:
+        """What an object is made of: mass, then sizes, friction and contact rank of each shape."""
+        model, body = self.model, self._bodies[name]
+        solid = [g for g in np.flatnonzero(model.geom_bodyid == body) if model.geom_contype[g]]
+        shapes = [model.geom_size[solid], model.geom_friction[solid], model.geom_priority[solid]]
+        return np.concatenate([[model.body_mass[body]], *(part.ravel() for part in shapes)])
 
     def is_grasped(self, name: str, max_angle: float) -> bool:
         """Whether every finger is pushed apart by the object, within `max_angle` rad."""
@@ -239,6 +247,8 @@ def _compile(scene: Scene, objects: Mapping[str, TabletopObject], look: Look) ->
     option.iterations, option.ls_iterations, option.tolerance = 20, 20, 1e-7
     prepare(spec, look)
     add_robot(spec, robot, scene.mount.base)
+    if scene.mount.dress is not None:
+        scene.mount.dress(spec, robot)
     scene.build(Furniture(spec, scene.repaint))
     add_lights(spec, scene)
     for camera in scene.cameras:

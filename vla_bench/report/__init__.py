@@ -18,7 +18,8 @@ class Report:
         html: One self-contained page: style, figures and (up to a limit) videos are inside.
         md: The same in Markdown, with the figures beside it.
         tex: The success tables, to be input by a LaTeX document that uses booktabs.
-        csv: Name of a data frame -> its file: episodes, success, comparisons, funnel, times.
+        csv: Name of a data frame -> its file: episodes, success, comparisons, drops, funnel,
+            times.
         figures: The figures as SVG files.
         table: The success tables as plain text, for a terminal.
     """

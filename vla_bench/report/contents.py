@@ -13,6 +13,7 @@ import pandas as pd
 
 from vla_bench import table
 from vla_bench.comparison import comparison_table, detectable_table
+from vla_bench.generalization import drop_table
 from vla_bench.report.wording import interval, plural, suite_title
 from vla_bench.store import Run
 
@@ -54,14 +55,33 @@ class Suite:
 
 
 @dataclass(frozen=True)
+class Drops:
+    """One env's rows of `generalization.drop_table`: a policy per column, a variation per line."""
+
+    env: str
+    table: pd.DataFrame
+
+    @property
+    def policies(self) -> list[str]:
+        return list(self.table["policy"].unique())
+
+    def lines(self) -> Iterator[tuple[tuple[str, str, str], list[Any]]]:
+        """(axis, factor, level), and per policy the row, or None where it was not run."""
+        for where, rows in table.groups(self.table, ["axis", "factor", "level"]):
+            of = {row.policy: row for row in table.rows(rows)}
+            yield where, [of.get(policy) for policy in self.policies]
+
+
+@dataclass(frozen=True)
 class Contents:
-    """The frames of `vla_bench.table` and `vla_bench.comparison` for one set of runs."""
+    """The frames of `table`, `comparison` and `generalization` for one set of runs."""
 
     runs: tuple[Run, ...]
     episodes: pd.DataFrame
     success: pd.DataFrame
     comparisons: pd.DataFrame
     detectable: pd.DataFrame
+    drops: pd.DataFrame
     funnel: pd.DataFrame
     times: pd.DataFrame
 
@@ -76,6 +96,7 @@ class Contents:
             success=table.success_table(episodes),
             comparisons=comparison_table(episodes),
             detectable=detectable_table(episodes),
+            drops=drop_table(episodes),
             funnel=table.funnel_table(episodes, runs),
             times=table.time_table(episodes),
         )
@@ -89,6 +110,7 @@ class Contents:
             "episodes": flat,
             "success": self.success,
             "comparisons": self.comparisons,
+            "drops": self.drops,
             "funnel": self.funnel,
             "times": self.times,
         }
@@ -111,6 +133,10 @@ class Contents:
     def comparisons_by_suite(self) -> Iterator[tuple[str, list[Any]]]:
         for (env, variation), rows in table.groups(self.comparisons, table.SUITE):
             yield suite_title(env, variation), table.rows(rows)
+
+    def drops_by_env(self) -> Iterator[Drops]:
+        for env, rows in table.groups(self.drops, "env"):
+            yield Drops(env, rows)
 
     def times_by_env(self) -> Iterator[tuple[str, list[Any]]]:
         for env, rows in table.groups(self.times, "env"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vla_bench.report import canvas
+from vla_bench.report import canvas, drops
 from vla_bench.report.canvas import CHARACTER, INK, MUTED, RULE, color_of, marker_of, shortened
 from vla_bench.report.contents import Contents, Suite
 from vla_bench.report.wording import is_complete, percent
@@ -34,6 +34,9 @@ def files(contents: Contents) -> dict[str, str]:
         steps = contents.steps(suite)
         if len(steps):
             drawn[f"funnel{number}"] = funnel(steps, contents.policies, WIDE)
+    for i, env in enumerate(contents.drops_by_env()):
+        number = "" if i == 0 else f"-{i + 1}"
+        drawn[f"generalization{number}"] = drops.forest(env, contents.policies, WIDE)
     return drawn
 
 

@@ -23,6 +23,8 @@ def render(contents: Contents, figures: Sequence[str]) -> str:
     if contents.privileged:
         sections.append(f"{DAGGER} {wording.PRIVILEGED}")
     sections += [f"![{name.removesuffix('.svg')}]({name})" for name in figures]
+    if not contents.drops.empty:
+        sections.append(_drops(contents))
     sections += [_comparisons(contents), _funnel(contents), _times(contents), _runs(contents)]
     return "\n\n".join(sections) + "\n"
 
@@ -57,6 +59,24 @@ def _comparisons(contents: Contents) -> str:
     shown = _table(header, rows) if rows else "Only one policy: nothing to compare."
     notes = "\n".join(f"- {wording.detectable(row)}" for row in rows_of(contents.detectable))
     return f"## Comparisons\n\n{wording.COMPARISONS}\n\n{shown}\n\n{notes}"
+
+
+def _drops(contents: Contents) -> str:
+    parts = ["## Generalization", wording.DROPS]
+    for drops in contents.drops_by_env():
+        rows = [
+            [_indented(where), *(wording.drop(row) for row in cells)]
+            for where, cells in drops.lines()
+        ]
+        header = ["drop, points", *map(_code, drops.policies)]
+        parts.append(f"### {drops.env}\n\n" + _table(header, rows))
+    return "\n\n".join(parts)
+
+
+def _indented(where: tuple[str, str, str]) -> str:
+    name = wording.variation_name(where)
+    depth = sum(map(bool, where)) - 1
+    return f"**{name}**" if depth == 0 else "&emsp;" * depth + name
 
 
 def _funnel(contents: Contents) -> str:

@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 
 import vla_bench
 from vla_bench import table
-from vla_bench.report import canvas, figures, videos, wording
-from vla_bench.report.contents import Contents, Suite
+from vla_bench.report import canvas, drops, figures, videos, wording
+from vla_bench.report.contents import Contents, Drops, Suite
 
 _SHOWN_ON_CARD = ("tasks", "description")  # these have places of their own
 _LABELS = {
@@ -118,6 +118,10 @@ class _Figures:
         return self._both(
             label, lambda width: figures.funnel(steps, self._contents.policies, width)
         )
+
+    def drops(self, env: Drops) -> Markup:
+        label = f"Success lost under each variation of {env.env}; the numbers are in the table."
+        return self._both(label, lambda width: drops.forest(env, self._contents.policies, width))
 
     def _both(self, label: str, draw: Any) -> Markup:
         shown = []

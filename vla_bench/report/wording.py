@@ -27,6 +27,12 @@ COMPARISONS = (
     "episodes that only the first, only the second policy solved. Interval and test "
     "answer slightly different questions and may disagree at the margin."
 )
+DROPS = (
+    "Success rate of in-distribution episodes minus that of their varied twins (same task, initial "
+    "state and seed), mean over tasks, in percentage points: what is lost. Intervals: Newcombe's "
+    "paired 95 % for a level; a factor and an axis are means over what is below them, and their "
+    "limits are the means of the limits, since the same episodes stand behind each level."
+)
 TIMES = (
     "Mean wall time per control step, over finished episodes. A batch's time is divided among its "
     "episodes; times of different machines do not compare."
@@ -53,6 +59,20 @@ def limits(low: float, high: float) -> str:
 
 def signed_limits(low: float, high: float) -> str:
     return "–" if math.isnan(low) else f"[{points(low)}, {points(high)}]"
+
+
+def variation_name(where: tuple[str, str, str]) -> str:
+    """The name of an axis, a factor or a level below what it is part of."""
+    return next(part for part in reversed(where) if part)
+
+
+def drop(row: Any) -> str:
+    """``+12.5 [+3.1, +21.0]``, or why there is none: a row of `generalization.drop_table`."""
+    if row is None:
+        return "not run"
+    if row.status != COMPLETE:
+        return str(row.status)
+    return f"{points(row.drop)} {signed_limits(row.low, row.high)}"
 
 
 def discordant(row: Any) -> str:

@@ -144,7 +144,7 @@ SINK_SCENE = Scene(
     ambient=0.45,
     build=_build,
     surfaces=(
-        Surface((-0.165, -0.095, 0.145, 0.255), BASIN_FLOOR),
-        Surface((-0.285, -0.230, -0.05, 0.11), RIM),
+        Surface((-0.163, -0.097, 0.147, 0.257), BASIN_FLOOR),
+        Surface((-0.40, -0.27, -0.33, -0.24), COUNTER_HEIGHT),
     ),
 )

@@ -51,5 +51,5 @@ TABLE = Scene(
     ),
     ambient=0.38,
     build=_build,
-    surfaces=(Surface((-0.29, -0.05, -0.17, 0.20), TABLE_HEIGHT),),
+    surfaces=(Surface((-0.28, -0.08, -0.16, 0.16), TABLE_HEIGHT),),
 )

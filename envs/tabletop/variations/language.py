@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -118,9 +119,14 @@ def _accompanied(task: Task) -> Task | None:
     return other and replace(task, objects=other.objects)
 
 
+def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout:
+    """The second object lies on the surface of the first one."""
+    first = next(name for name in layout if name in task.objects and not task.objects[name].fixed)
+    return add_missing(task, layout, rng, beside=first)
+
+
 _WORDS = frozenset({Aspect.INSTRUCTION})
 _SEEN = frozenset({Aspect.IMAGE})
-_NOISE = frozenset({Aspect.STATE})  # another body in contact shifts the others by nanometres
 _COMPANY = f"a {spoken(BESIDE.name)} lies beside, and could be moved as well"
 
 
@@ -155,9 +161,8 @@ LANGUAGE = (
         "unnamed",
         f"{_COMPANY}; the instruction is the task's own",
         changes=_SEEN,
-        may_change=_NOISE,
         task=_accompanied,
-        layout=add_missing,
+        layout=_beside_the_source,
     ),
     Variation(
         "language",
@@ -168,6 +173,6 @@ LANGUAGE = (
         changes=_WORDS,
         against="language/other_object/unnamed",
         task=functools.partial(asking_for, BESIDE),
-        layout=add_missing,
+        layout=_beside_the_source,
     ),
 )

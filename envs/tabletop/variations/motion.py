@@ -11,8 +11,9 @@ from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.variations.region import (
     TRIES,
-    distance,
-    least_distance,
+    are_apart,
+    gaps_needed,
+    is_on,
     loose,
     moved_to,
     region_of,
@@ -25,16 +26,14 @@ from vla_bench.errors import EnvError
 BEYOND = 0.015  # m outside of the region, at least
 TURNED = math.radians(15.0)  # from every official yaw, at least
 NARROWEST = math.radians(40.0)  # gap between official yaws that is worth drawing from
-CLOSEST = 0.9  # of the distance that any two objects officially keep at least
 
 
 def _surfaces(task: Task, name: str) -> list[Surface]:
     """Those on which the object starts."""
-    heights = {layout[name].position[2] for layout in task.layouts if name in layout}
     return [
         surface
         for surface in task.scene.surfaces
-        if any(math.isclose(surface.height, height, abs_tol=1e-6) for height in heights)
+        if any(is_on(layout[name], surface) for layout in task.layouts if name in layout)
     ]
 
 
@@ -51,10 +50,11 @@ def _with_other_yaws(task: Task) -> Task | None:
 def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
     """One object after the other outside of its region, on its surface; yaws stay."""
     movable = [name for name in loose(task, layout) if _surfaces(task, name)]
+    needed = gaps_needed(task)
     for _ in range(TRIES):
         moved = {name: _outside(task, layout[name], name, rng) for name in movable}
         candidate = moved_to(layout, moved)
-        if _keep_apart(task, candidate):
+        if are_apart(task, candidate, needed):
             return candidate
     raise EnvError(f"{task.name}: found no unseen positions without overlap in {TRIES} draws.")
 
@@ -67,14 +67,6 @@ def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
         if not region.contains(x, y, BEYOND):
             return Pose((x, y, surface.height), pose.quaternion)
     raise EnvError(f"{task.name}: the region of the {name} leaves no room on its surface.")
-
-
-def _keep_apart(task: Task, layout: Layout) -> bool:
-    names = [name for name in layout if name in task.objects]
-    return all(
-        distance(layout, a, b) >= CLOSEST * least_distance(task, a, b)
-        for a, b in itertools.combinations(names, 2)
-    )
 
 
 def _yaw_gaps(task: Task, name: str) -> list[tuple[float, float]]:

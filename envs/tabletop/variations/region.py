@@ -18,9 +18,10 @@ from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.errors import EnvError
 
 Area = tuple[float, float, float, float]
+Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
-MARGIN = 0.005  # m around an object that touches no other
-ROOM = 0.03  # m more between what was there and what is added: a finger's width and some
+MARGIN = 0.01  # m between objects
+ROOM = 0.02  # m between what was there and what is added: a finger's width and some
 TRIES = 5000
 
 
@@ -82,17 +83,18 @@ def carrier(layout: Layout, name: str) -> str | None:
 
 
 def random_layout(task: Task, rng: random.Random) -> Layout:
-    """A layout inside the region of the official ones, as far apart as these or as objects need."""
+    """A layout inside the region of the official ones, its objects apart as in these."""
     official = task.layouts[int(rng.random() * len(task.layouts))]
     names = loose(task, official)
     regions = {name: region_of(task, name) for name in names}
+    needed = gaps_needed(task)
     for _ in range(TRIES):
         moved = {
             name: _inside(rng, region, official[name].position[2])
             for name, region in regions.items()
         }
         layout = moved_to(official, moved)
-        if _apart(task, layout):
+        if are_apart(task, layout, needed):
             return layout
     raise EnvError(f"{task.name}: found no layout without overlap in {TRIES} draws.")
 
@@ -108,36 +110,49 @@ def moved_to(layout: Layout, moved: Mapping[str, Pose]) -> Layout:
     return poses
 
 
-def add_missing(task: Task, layout: Layout, rng: random.Random) -> Layout:
-    """`layout` and every object of `task` that it lacks, on the scene's surfaces, with room."""
+def add_missing(
+    task: Task, layout: Layout, rng: random.Random, beside: str | None = None
+) -> Layout:
+    """`layout` and every object of `task` that it lacks, on the scene's surfaces, with room.
+
+    `beside`: an object whose surface it has to be.
+    """
     there = [(pose, task.objects[name]) for name, pose in layout.items() if name in task.objects]
-    added: list[tuple[Pose, TabletopObject]] = []
+    surfaces = [
+        surface
+        for surface in task.scene.surfaces
+        if beside is None or is_on(layout[beside], surface)
+    ]
     poses = dict(layout)
-    for name in task.objects:
+    added: list[Placed] = []
+    for name, kind in task.objects.items():
         if name not in layout:
-            kind = task.objects[name]
-            pose = _spot(rng, kind, task.scene.surfaces, (there, added))
-            added.append((pose, kind))
-            poses[name] = pose
-    return {name: poses[name] for name in (*layout, *(n for n in poses if n not in layout))}
+            poses[name] = _spot(rng, kind, surfaces, (there, added))
+            added.append((poses[name], kind))
+    return poses
 
 
 def _spot(
     rng: random.Random,
     kind: TabletopObject,
     surfaces: Sequence[Surface],
-    others: tuple[Sequence[tuple[Pose, TabletopObject]], Sequence[tuple[Pose, TabletopObject]]],
+    others: tuple[Sequence[Placed], Sequence[Placed]],
 ) -> Pose:
-    """A free pose for `kind`; `others` were there, and have been added."""
+    """A free pose for `kind`; of `others`, the first were there, the second have been added."""
     there, added = others
     for _ in range(TRIES):
         surface = surfaces[int(rng.random() * len(surfaces))]
-        pose = on_surface(rng, surface)
-        if all(_gap(pose, kind, *other) > ROOM for other in there) and all(
-            _gap(pose, kind, *other) > 0 for other in added
+        placed = on_surface(rng, surface), kind
+        if all(gap(placed, other) > ROOM for other in there) and all(
+            gap(placed, other) > MARGIN for other in added
         ):
-            return pose
+            return placed[0]
     raise EnvError(f"Found no room for a {kind.kind} in {TRIES} draws.")
+
+
+def is_on(pose: Pose, surface: Surface) -> bool:
+    """Whether something is spawned at the height of `surface`."""
+    return math.isclose(pose.position[2], surface.height, abs_tol=1e-6)
 
 
 def on_surface(rng: random.Random, surface: Surface) -> Pose:
@@ -158,36 +173,44 @@ def _inside(rng: random.Random, region: Region, height: float) -> Pose:
     return Pose((x, y, height), about_axis("z", yaw))
 
 
-def _apart(task: Task, layout: Layout) -> bool:
-    """Whether no two objects overlap that do not do so officially."""
-    names = [name for name in layout if name in task.objects]
+def gaps_needed(task: Task) -> dict[tuple[str, str], float]:
+    """Pair of objects -> what they must keep apart, m: `MARGIN`, or less where they start nearer.
+
+    Without those of which one carries the other.
+    """
+    needed: dict[tuple[str, str], float] = {}
+    for layout in task.layouts:
+        placed = {n: (pose, task.objects[n]) for n, pose in layout.items() if n in task.objects}
+        for a, b in itertools.combinations(placed, 2):
+            if carrier(layout, a) != b and carrier(layout, b) != a:
+                least = needed.get((a, b), MARGIN)
+                needed[a, b] = min(least, gap(placed[a], placed[b]))
+    return needed
+
+
+def are_apart(task: Task, layout: Layout, needed: Mapping[tuple[str, str], float]) -> bool:
+    """Whether all pairs of `layout` keep what `gaps_needed` says."""
     return all(
-        carrier(layout, a) == b
-        or carrier(layout, b) == a
-        or distance(layout, a, b) >= min(_needed(task, a, b), least_distance(task, a, b))
-        for a, b in itertools.combinations(names, 2)
+        gap((layout[a], task.objects[a]), (layout[b], task.objects[b])) >= least
+        for (a, b), least in needed.items()
+        if a in layout and b in layout
     )
 
 
-def distance(layout: Layout, a: str, b: str) -> float:
-    """Horizontal, m."""
-    return math.dist(layout[a].position[:2], layout[b].position[:2])
+def gap(first: Placed, second: Placed) -> float:
+    """Between two objects seen from above, m; negative where they overlap."""
+    return min(
+        math.dist(a[:2], b[:2]) - a[2] - b[2] for a in _discs(*first) for b in _discs(*second)
+    )
 
 
-def least_distance(task: Task, a: str, b: str) -> float:
-    """Of two objects over all initial states of `task`, m."""
-    both = [layout for layout in task.layouts if a in layout and b in layout]
-    return min(distance(layout, a, b) for layout in both)
-
-
-def _needed(task: Task, a: str, b: str) -> float:
-    return _radius(task.objects[a]) + _radius(task.objects[b])
-
-
-def _gap(a: Pose, kind: TabletopObject, b: Pose, other: TabletopObject) -> float:
-    return math.dist(a.position[:2], b.position[:2]) - _radius(kind) - _radius(other)
-
-
-def _radius(kind: TabletopObject) -> float:
-    """Of the circle around the object's frame that it shares with no other."""
-    return max(kind.extents[:2]) / 2 + MARGIN
+def _discs(pose: Pose, kind: TabletopObject) -> list[tuple[float, float, float]]:
+    """Circles (x, y, radius) along the longer side of the object's box that cover its outline."""
+    length, width, _ = kind.extents
+    long, short = max(length, width), min(length, width)
+    yaw = yaw_of(pose) + (0.0 if length >= width else math.pi / 2)
+    n_discs = math.ceil(long / short)
+    pitch = (long - short) / max(1, n_discs - 1)
+    x, y, _ = pose.position
+    along = [(i - (n_discs - 1) / 2) * pitch for i in range(n_discs)]
+    return [(x + d * math.cos(yaw), y + d * math.sin(yaw), 0.55 * short) for d in along]

@@ -122,13 +122,12 @@ def _distractors(level: str, n: int) -> Variation:
             f"{n} more objects that the instruction cannot mean: {names}",
             functools.partial(_cluttered, DISTRACTORS[:n]),
         ),
-        may_change=frozenset({Aspect.STATE}),
         layout=add_missing,
     )
 
 
 VISUAL = (
-    _visual("lighting", "dark", "all light at 40 %", functools.partial(_relit, brightness=0.4)),
+    _visual("lighting", "dark", "all light at 50 %", functools.partial(_relit, brightness=0.5)),
     _visual("lighting", "bright", "all light at 150 %", functools.partial(_relit, brightness=1.5)),
     _visual(
         "lighting",
