@@ -128,6 +128,19 @@ def test_the_first_observation_stands_for_the_time_before_it(policy: DiffusionPo
     assert not np.allclose(short, moved, atol=1e-4)
 
 
+def test_the_executed_rows_begin_where_the_spec_says(tmp_path: Path) -> None:
+    low = ObservationSpec({"tcp_pose": [7]}, None, None, [])
+    interface = Interface({}, {"tcp_pose": ["tcp_pose"]}, AsTrained("delta_tcp_pose"))
+    chunks = []
+    for first_action in (1, 2):
+        horizons = Horizons(2, 8, 4, first_action)
+        spec = replace(SPEC, observation=low, action_dim=7, horizons=horizons)
+        checkpoint = saved(tmp_path / str(first_action), spec)  # the same weights
+        policy = DiffusionPolicy("low", checkpoint, spec, interface, DDPM, "cpu")
+        chunks.append(policy.act([request(0)])[0])
+    np.testing.assert_array_equal(chunks[0][1:], chunks[1][:-1])
+
+
 def test_the_oldest_observation_is_the_one_that_is_repeated(policy: DiffusionPolicy) -> None:
     spec = replace(SPEC, horizons=Horizons(3, 8, 4, 2))
     oldest, newest = observation(1), observation(2)
