@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vla_bench.envs.tabletop import contact_sheet
+from vla_bench.envs.tabletop.suites import WIDOWX_SIMPLER
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 
 
@@ -22,7 +23,7 @@ def test_the_contact_sheet_has_a_start_and_an_end_of_every_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(contact_sheet, "SIZE", (64, 48))
-    sheet = contact_sheet.contact_sheet()
+    sheet = contact_sheet.contact_sheet(WIDOWX_SIMPLER)
     assert sheet.size == (4 * 64, 2 * 48 + contact_sheet.CAPTION)
     for column in range(4):
         start = sheet.crop((column * 64, 0, (column + 1) * 64, 48))

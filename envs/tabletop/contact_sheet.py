@@ -1,6 +1,7 @@
-"""Draw the suite: start and end of one episode of each task, solved by the expert.
+"""Draw a suite: start and end of one episode of each task, solved by the expert.
 
 python -m vla_bench.envs.tabletop.contact_sheet docs/images/widowx_suite.png
+python -m vla_bench.envs.tabletop.contact_sheet docs/images/bridge_suite.png bridge_v2_tabletop-v0
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.tasks.registry import TASKS
+from vla_bench.envs.tabletop.suites import SUITES, WIDOWX_SIMPLER, Suite
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
 from vla_bench.protocols import Image
@@ -21,33 +22,41 @@ from vla_bench.protocols import Image
 SIZE = (320, 240)  # of one picture, width and height
 SUPERSAMPLING = 2
 EPISODE = 8
+COLUMNS = 6
 CAPTION = 18  # pixels
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="where to write the PNG")
-    out = parser.parse_args().out
+    parser.add_argument("suite", nargs="?", choices=SUITES, default=WIDOWX_SIMPLER.name)
+    arguments = parser.parse_args()
+    out = arguments.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet().save(out, optimize=True)
+    sheet = contact_sheet(SUITES[arguments.suite])
+    colours = PillowImage.Quantize.MAXCOVERAGE  # keeps the small objects' own
+    sheet.quantize(256, colours, kmeans=3).save(out, optimize=True)
     print(f"wrote {out}, {out.stat().st_size // 1000} kB")
 
 
-def contact_sheet() -> PillowImage.Image:
-    """One column per task: start above, end below, the instruction underneath."""
-    width, height = SIZE
-    sheet = PillowImage.new("RGB", (len(TASKS) * width, 2 * height + CAPTION), "white")
+def contact_sheet(suite: Suite) -> PillowImage.Image:
+    """`COLUMNS` tasks to a band: start above, end below, the instruction underneath."""
+    (width, height), n_tasks = SIZE, len(suite.tasks)
+    band = 2 * height + CAPTION
+    size = (min(n_tasks, COLUMNS) * width, -(-n_tasks // COLUMNS) * band)
+    sheet = PillowImage.new("RGB", size, "white")
     large = [SUPERSAMPLING * pixels for pixels in SIZE]
     env = TabletopEnv(
-        list(TASKS), EPISODE + 1, [0], large, "default", layouts="official", variation="none"
+        list(suite.tasks), EPISODE + 1, [0], large, "default", layouts="official", variation="none"
     )
     pen = ImageDraw.Draw(sheet)
-    for column, (name, task) in enumerate(TASKS.items()):
+    for number, (name, task) in enumerate(suite.tasks.items()):
+        left, top = number % COLUMNS * width, number // COLUMNS * band
         pictures = _start_and_end(env, EpisodeSpec(name, name, EPISODE, 0))
         for row, picture in enumerate(pictures):
             small = PillowImage.fromarray(picture).resize(SIZE, PillowImage.Resampling.BOX)
-            sheet.paste(small, (column * width, row * height))
-        pen.text((column * width + 6, 2 * height + 3), task.instruction, fill="black")
+            sheet.paste(small, (left, top + row * height))
+        pen.text((left + 6, top + 2 * height + 3), task.asked(EPISODE).instruction, fill="black")
     env.close()
     return sheet
 

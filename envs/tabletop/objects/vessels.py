@@ -15,6 +15,8 @@ from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import speckle
 
 N_SIDES = 16
+HANDLE = 0.017  # m, how far a pot's handle stands out
+HANDLE_RADIUS = 0.0028
 FLOOR = 0.003  # m, thickness
 
 
@@ -88,15 +90,15 @@ def _steel_pot(kind: str, vessel: Vessel, rest: Pose) -> TabletopObject:
         _hollow(builder, vessel, STEEL)
         height = vessel.height - 0.010
         for side in (-1.0, 1.0):
-            grip = (0.0, side * (vessel.radius + 0.014), height)
+            grip = (0.0, side * (vessel.radius + HANDLE - HANDLE_RADIUS), height)
             turn = about_axis("y", math.pi / 2)
-            builder.draw(Solid("capsule", (0.0028, 0.016), grip, turn), STEEL)
+            builder.draw(Solid("capsule", (HANDLE_RADIUS, 0.016), grip, turn), STEEL)
             for along in (-0.016, 0.016):
                 arm = (along, side * (vessel.radius + 0.006), height)
                 turn = about_axis("x", math.pi / 2)
-                builder.draw(Solid("capsule", (0.0028, 0.009), arm, turn), STEEL)
+                builder.draw(Solid("capsule", (HANDLE_RADIUS, 0.009), arm, turn), STEEL)
 
-    extents = (2 * vessel.radius, 2 * vessel.radius, vessel.height)
+    extents = (2 * vessel.radius, 2 * (vessel.radius + HANDLE), vessel.height)
     return TabletopObject(kind, extents, rest, build)
 
 
