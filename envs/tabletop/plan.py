@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from vla_bench.envs.tabletop.geometry import Vector
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.variations.region import random_layout
-from vla_bench.envs.tabletop.variations.registry import VARIATIONS, applies, select
+from vla_bench.envs.tabletop.variations.registry import VARIATIONS, applies, asked_of, select
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Variation
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError, unknown_name
@@ -42,6 +42,7 @@ class Plan:
         if not seeds or len(set(seeds)) < len(seeds):
             raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
         self._tasks, self._seeds = dict(tasks), tuple(seeds)
+        self._asked = {name: asked_of(task) for name, task in tasks.items()}
         self._official = layouts == OFFICIAL
         self.n_episodes = self._counts(n_episodes)
         self.variations: Sequence[Variation] = (NOMINAL,)
@@ -69,9 +70,10 @@ class Plan:
         if spec.variation not in VARIATIONS:
             raise unknown_name("variation", spec.variation, VARIATIONS)
         task, variation = self._tasks[spec.task], VARIATIONS[spec.variation]
-        asked = task.asked(spec.index)
+        turns = self._asked[spec.task]
+        asked = turns[spec.index % len(turns)]
         twins = self._layout(task, asked, spec)
-        varied = self._vary(variation, task, spec.index)
+        varied = self._vary(variation, asked, spec.index % len(turns))
         key = f"{task.name}/{variation.axis}/{variation.factor}/{self._key(spec)}"
         layout = variation.layout(varied, twins, random.Random(key))
         return Start(_told(variation, varied, layout), layout, task.home(spec.index))
@@ -90,14 +92,13 @@ class Plan:
         """Seeds are trials of one official initial state; random ones are drawn from both."""
         return f"{spec.index}" if self._official else f"{spec.index}/{spec.seed}"
 
-    def _vary(self, variation: Variation, task: Task, index: int) -> Task:
+    def _vary(self, variation: Variation, asked: Task, turn: int) -> Task:
         """The varied task, the same object each time: it is what is compiled."""
-        turn = index % len(task.turns) if task.turns else 0
-        key = (task.name, turn, variation.name)
+        key = (asked.name, turn, variation.name)
         if key not in self._varied:
-            varied = variation.task(task.asked(index))
+            varied = variation.task(asked)
             if varied is None:
-                raise ConfigError(f"{variation.name} has nothing to vary in {task.name}.")
+                raise ConfigError(f"{variation.name} has nothing to vary in {asked.name}.")
             self._varied[key] = varied
         return self._varied[key]
 

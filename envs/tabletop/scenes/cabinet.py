@@ -12,7 +12,7 @@ import dataclasses
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import speckle, wood
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, add_room, standing_at
-from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Slide
+from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Slide, Surface
 
 CABINET = (-0.295, 0.0, 0.017)  # m, where the chest stands
 CABINET_TOP = 0.882
@@ -41,7 +41,8 @@ def _build(furniture: Furniture) -> None:
     add_room(furniture)
     veneer = furniture.paint(Paint(texture=wood((158, 128, 104)), specular=0.15))
     inside = furniture.paint(Paint((0.70, 0.60, 0.51, 1.0), specular=0.05))
-    top = furniture.paint(Paint(texture=speckle((176, 150, 128), 3.0), specular=0.3))
+    board = Paint(texture=speckle((176, 150, 128), 3.0), specular=0.3)
+    top = furniture.paint(board, part="worktop")
     black = furniture.paint(Paint((0.04, 0.035, 0.03, 1.0), specular=0.3))
     chest = furniture.part("cabinet", CABINET)
     chest.add(_box((0.02, 0.615, 0.845), (-0.305, 0.0, 0.4225)), veneer)
@@ -82,4 +83,5 @@ CABINET_SCENE = dataclasses.replace(
     lights=(Light((-0.26, 0.0, -0.97), 0.42, shadow=True), Light((-1.0, -0.3, -0.4), 0.16)),
     ambient=0.46,
     build=_build,
+    surfaces=(Surface((-0.40, -0.04, -0.20, 0.20), CABINET_TOP),),
 )

@@ -15,7 +15,7 @@ from vla_bench.envs.tabletop.measured_pose import MeasuredPoseController
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import speckle, weave
 from vla_bench.envs.tabletop.robots.google_robot import GOOGLE_ROBOT, HEAD_PAN, HEAD_TILT
-from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene
+from vla_bench.envs.tabletop.scenes.scene import Camera, Furniture, Light, Mount, Scene, Surface
 
 COUNTER_HEIGHT = 0.87  # m
 BASE_HEIGHT = 0.07905
@@ -53,7 +53,8 @@ TOP = (-0.395, 0.212, 0.365, 0.327)  # centre x y, half sizes x y, m
 def _build(furniture: Furniture) -> None:
     add_room(furniture)
     x, y, half_x, half_y = TOP
-    top = furniture.paint(Paint(texture=speckle((196, 188, 178), 3.0), specular=0.5, shininess=0.6))
+    stone = Paint(texture=speckle((196, 188, 178), 3.0), specular=0.5, shininess=0.6)
+    top = furniture.paint(stone, part="worktop")
     slab = Solid("box", (half_x, half_y, 0.011), (x, y, COUNTER_HEIGHT - 0.011))
     furniture.add(slab, top)
     carcass = furniture.paint(Paint((0.50, 0.48, 0.46, 1.0), specular=0.1))
@@ -72,7 +73,8 @@ def _build(furniture: Furniture) -> None:
 
 def add_room(furniture: Furniture) -> None:
     """A grey felt partition behind, a concrete floor, dark stands to both sides."""
-    felt = furniture.paint(Paint(texture=weave((74, 74, 78)), repeat=(6.0, 6.0), specular=0.0))
+    grey = Paint(texture=weave((74, 74, 78)), repeat=(6.0, 6.0), specular=0.0)
+    felt = furniture.paint(grey, part="backdrop")
     furniture.add(Solid("box", (0.02, 2.0, 0.9), (-1.10, 0.2, 0.92)), felt)
     concrete = Paint(texture=speckle((150, 142, 132), 8.0), repeat=(8.0, 8.0), specular=0.1)
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), furniture.paint(concrete))
@@ -94,6 +96,7 @@ COUNTER = Scene(
     ),
     ambient=0.38,
     build=_build,
+    surfaces=(Surface((-0.42, -0.10, -0.06, 0.46), COUNTER_HEIGHT),),
 )
 MOVE_NEAR_COUNTER = dataclasses.replace(
     COUNTER,

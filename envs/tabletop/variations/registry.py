@@ -40,9 +40,19 @@ def select(text: str, tasks: Iterable[Task]) -> list[Variation]:
 
 def applies(variation: Variation, task: Task) -> bool:
     """Whether `variation` has something to vary in everything that `task` asks for."""
-    asked = task.turns or (task,)
+    asked = asked_of(task)
     later = [replace(each, instruction=each.then.instruction) for each in asked if each.then]
     return all(variation.task(each) is not None for each in (*asked, *later))
+
+
+def asked_of(task: Task) -> tuple[Task, ...]:
+    """What `task` asks for in turn, each with all the initial states that have its objects."""
+    return tuple(
+        replace(
+            turn, layouts=tuple(each for each in task.layouts if turn.objects.keys() <= each.keys())
+        )
+        for turn in task.turns
+    ) or (task,)
 
 
 def _selectable() -> set[str]:

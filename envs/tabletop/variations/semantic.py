@@ -22,6 +22,7 @@ from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
 from vla_bench.envs.tabletop.world import ROBOT
 
 COLORS: dict[str, Vector] = {"red": (0.78, 0.13, 0.11), "blue": (0.12, 0.27, 0.70)}
+PAINTED = {"plate", "towel", "block", "basket", "pot", "bowl", "cup"}  # no brand, no fruit
 COLOR_WORDS = re.compile(r"\b(red|blue|green|yellow|pink|purple|white|orange|brown|black) ")
 
 
@@ -83,7 +84,7 @@ def _colored_target(color: str, task: Task) -> Task | None:
     if target is None or sentence is None or color in task.instruction.split():
         return None
     noun = COLOR_WORDS.sub("", sentence.b)
-    if not noun or not spoken(target).endswith(noun):
+    if noun not in PAINTED or not spoken(target).endswith(noun):
         return None
     before, _, after = task.instruction.rpartition(sentence.b)
     instruction = f"{before}{color} {noun}{after}"

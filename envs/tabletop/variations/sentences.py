@@ -51,6 +51,18 @@ FORMS = (
         "the {a} should not be in the {b}",
     ),
     Form("(?:lift|pick up|pick) (?P<a>.+)", "grab the {a}", "the {a} should be up in the air"),
+    Form(
+        "pour (?P<a>.+?) (?P<p>into) (?P<b>.+)",
+        "tip the {a} out {p} the {b}",
+        "the {a} belongs {p} the {b}",
+    ),
+    Form("knock (?P<a>.+) over", "tip the {a} over", "the {a} should lie on its side"),
+    Form(
+        "cover (?P<a>.+?) with (?P<b>.+)",
+        "lay the {b} over the {a}",
+        "the {a} should be hidden under the {b}",
+    ),
+    Form("wipe (?P<a>.+)", "clean the {a}", "the {a} should be clean"),
     Form("open (?P<a>.+)", "pull the {a} open", "the {a} should be open"),
     Form("close (?P<a>.+)", "push the {a} shut", "the {a} should be closed"),
 )
