@@ -32,7 +32,7 @@ def vla_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb(tmp_path: Path) -> None:
     done = vla_bench("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for verb in ("eval", "report", "list", "doctor"):
+    for verb in ("eval", "demos", "report", "list", "doctor"):
         assert f"vla-bench {verb}" in done.stdout
 
 
@@ -41,7 +41,7 @@ def test_help_names_every_verb(tmp_path: Path) -> None:
     [
         (
             ["evla"],
-            "ConfigError: Unknown verb 'evla'. Did you mean 'eval'? Valid: doctor, ",
+            "ConfigError: Unknown verb 'evla'. Did you mean 'eval'? Valid: demos, doctor, ",
         ),
         (
             ["eval", "policy=walkr", "env=corridor"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +19,14 @@ from vla_bench.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> LeRobotFolder:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demos") / "toy"
     recorded(folder, images="png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> LeRobotFolder:
     return LeRobotFolder(folder)
 
 
@@ -93,3 +99,13 @@ def test_an_error_surfaces_at_its_batch(samples: Samples) -> None:
 def test_a_camera_that_the_data_lack_is_refused(dataset: LeRobotFolder) -> None:
     with pytest.raises(ConfigError, match=r"of toy 'fornt'\. Did you mean 'front'\?"):
         Samples(dataset, np.arange(3), Window.of_chunk(1, 1), ["fornt"])
+
+
+def test_the_documented_code_runs(root: Path, folder: Path) -> None:
+    text = (root / "docs" / "demonstrations.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    code = code.replace("results/demos/widowx", str(folder)).replace("    ...\n", "    break\n")
+    names: dict[str, list[Sample]] = {}
+    exec(code, names)
+    assert len(names["batch"]) == 32
+    assert names["batch"][0].actions.shape == (8, 2)

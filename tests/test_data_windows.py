@@ -122,6 +122,8 @@ def test_epochs_and_seeds_differ_and_neighbours_are_scattered() -> None:
         assert np.mean(left == right) < 0.005
         assert abs(np.corrcoef(left, right)[0, 1]) < 0.06  # 4 standard deviations
     assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.06
+    epochs = Order(n, 1, seed=0).samples(np.arange(2 * n)).reshape(2, n)
+    np.testing.assert_array_equal(epochs, [first, second])
     halves = np.bincount(first[: n // 2] * 10 // n, minlength=10)  # deciles of the first half
     assert (((halves - n / 20) ** 2) / (n / 20)).sum() < 30
 

@@ -33,7 +33,7 @@ _ENCODER: dict[str, object] = {
     "rc-lookahead": "0",
     "mbtree": "0",
 }
-# libswscale's default is faster and darkens every channel by more than one level.
+# Of YUV to RGB: libswscale's default darkens every channel by more than one level.
 _EXACT = int(
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -60,8 +60,7 @@ def write_video(path: Path, frames: Sequence[Image], rate: int) -> None:
         stream.options = dict(_ENCODER)
         for frame in frames:
             pixels = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            planes = pixels.reformat(format="yuv420p", interpolation=_EXACT)
-            container.mux(stream.encode(planes))
+            container.mux(stream.encode(pixels))
         container.mux(stream.encode())
 
 
@@ -117,11 +116,11 @@ class _VideoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            # Else libav paints over what it cannot decode and says nothing.
-            self._container = av.open(str(path), options={"err_detect": "explode"})
+            self._container = av.open(str(path))
             self._stream: Any = self._container.streams.video[0]
         except (av.FFmpegError, IndexError, OSError) as error:
             raise DataError(f"{path} cannot be opened as a video: {error}.") from error
+        # Else libav paints over what it cannot decode and says nothing.
         self._stream.codec_context.options = {"err_detect": "explode"}
         self._stream.codec_context.thread_count = 1
         if self._stream.average_rate is None:
