@@ -1,72 +1,30 @@
-"""What can hold of a scene: the building blocks of success rules and of partial credit.
+"""What success can be: conditions of a scene, each with the place where an expert lets go.
 
-All heights and distances are of centres of mass unless they say otherwise; thresholds are this
+Heights and distances are of centres of mass unless they say otherwise; thresholds are this
 project's, since the paper's trials were judged by eye.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from vla_bench.envs.tabletop.contacts import contact_impulses, is_touch
 from vla_bench.envs.tabletop.objects.vessels import Vessel
 from vla_bench.envs.tabletop.scenes.kitchen import Area
-from vla_bench.envs.tabletop.tasks.put_on import MAX_GRASP_ANGLE
+from vla_bench.envs.tabletop.tasks.bridge.situation import Condition, Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
-REACHED = 0.06  # m from the tool
-UPRIGHT = float(np.deg2rad(15.0))
 ABOVE_RIM = 0.01  # m
 STANDING = 0.02  # m, from the floor to the middle of an underside
 
 
-@dataclass(frozen=True)
-class Situation:
-    """The world now, and each object's centre of mass (3,) m as it was after settling."""
+class Placed(Condition, Protocol):
+    """A condition with a place for an expert to let go: world point (3,) m; None: nowhere."""
 
-    world: World
-    settled: Mapping[str, FloatArray]
-
-    def raised(self, name: str) -> float:
-        """How much higher an object is than at the start, m."""
-        return float(self.world.centre_of_mass(name)[2] - self.settled[name][2])
-
-    def moved(self, name: str) -> float:
-        """How far an object is from where it was at the start, m."""
-        return float(np.linalg.norm(self.world.centre_of_mass(name) - self.settled[name]))
-
-    def grasped(self, name: str) -> bool:
-        """By SIMPLER's test: both fingers are pushed apart."""
-        return self.world.is_grasped(name, MAX_GRASP_ANGLE)
-
-    def touched_by(self, name: str) -> set[str]:
-        """Bodies that push an object: objects, robot links, ``world`` for furniture."""
-        model, data = self.world.model, self.world.data
-        impulses = contact_impulses(model, data, model.body(name).id)
-        return {model.body(body).name for body, push in impulses.items() if is_touch(push)}
-
-    def distance(self, name: str) -> float:
-        """From the tool to an object, m."""
-        tool, _ = self.world.tcp_in_base()
-        return float(np.linalg.norm(self.world.in_base(self.world.centre_of_mass(name)) - tool))
-
-    def is_upright(self, name: str) -> bool:
-        """Whether an object's z axis points up, within 15 degrees."""
-        _, rotation = self.world.frame(name)
-        return bool(rotation[2, 2] > np.cos(UPRIGHT))
-
-
-class Condition(Protocol):
-    """Something that holds of a situation, or does not; `text` says it in words."""
-
-    @property
-    def text(self) -> str: ...
-    def holds(self, now: Situation) -> bool: ...
+    def spot(self, world: World) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True)
@@ -217,52 +175,3 @@ class Upright:
 
     def spot(self, world: World) -> None:  # noqa: ARG002 - it is pushed over, not carried
         return None
-
-
-@dataclass(frozen=True)
-class Reached:
-    """The hand has come to `source`, nearer than to any other loose object."""
-
-    source: str
-
-    @property
-    def text(self) -> str:
-        near = f"{REACHED * 1e3:.0f} mm"
-        return (
-            f"the tool came within {near} of the {self.source}, nearer than to other loose objects"
-        )
-
-    def holds(self, now: Situation) -> bool:
-        loose = [name for name, kind in now.world.objects.items() if not kind.fixed]
-        nearest = min(loose, key=now.distance)
-        return nearest == self.source and now.distance(self.source) < REACHED
-
-
-@dataclass(frozen=True)
-class Touched:
-    """The robot touches `source`."""
-
-    source: str
-
-    @property
-    def text(self) -> str:
-        return f"the robot touched the {self.source}"
-
-    def holds(self, now: Situation) -> bool:
-        links = {link.name for link in now.world.robot.links}
-        return bool(links & now.touched_by(self.source))
-
-
-@dataclass(frozen=True)
-class HeldAgainst:
-    """`source` is in the hand and touches `target`."""
-
-    source: str
-    target: str
-
-    @property
-    def text(self) -> str:
-        return f"the {self.source} was grasped and touched the {self.target}"
-
-    def holds(self, now: Situation) -> bool:
-        return now.grasped(self.source) and self.target in now.touched_by(self.source)

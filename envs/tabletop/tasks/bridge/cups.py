@@ -6,7 +6,8 @@ from vla_bench.envs.tabletop.expert import Grasp, PickAndPlace
 from vla_bench.envs.tabletop.objects.tableware import PLATE
 from vla_bench.envs.tabletop.objects.vessels import BLUE_CUP, CUP, PINK_CUP
 from vla_bench.envs.tabletop.scenes.kitchen import BASIN, COUNTER, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import HeldAgainst, Reached, RestsOn, Within
+from vla_bench.envs.tabletop.tasks.bridge.conditions import RestsOn, Within
+from vla_bench.envs.tabletop.tasks.bridge.credit import HeldAgainst, Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task

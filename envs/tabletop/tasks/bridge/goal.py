@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Condition, Reached, Situation
+from vla_bench.envs.tabletop.tasks.bridge.conditions import Placed
+from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
+from vla_bench.envs.tabletop.tasks.bridge.situation import Condition, Situation
 from vla_bench.envs.tabletop.tasks.put_on import LIFTED, MOVED
 from vla_bench.envs.tabletop.tasks.task import Verdict
 from vla_bench.envs.tabletop.world import World
@@ -13,12 +14,6 @@ from vla_bench.protocols import FloatArray
 
 PARTIAL = 0.5
 LIFT_STEPS = 5  # control steps, 1 s: as long as SIMPLER asks of a significant lift
-
-
-class Placed(Condition, Protocol):
-    """A condition with a place for an expert to let go: world point (3,) m; None: nowhere."""
-
-    def spot(self, world: World) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from vla_bench.envs.tabletop.objects.groceries import CHEESE, CORN, RED_BOTTLE
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR, SKULL
 from vla_bench.envs.tabletop.objects.vessels import PAPER_POT, POT
 from vla_bench.envs.tabletop.scenes.kitchen import COUNTER, KITCHEN, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside, Reached
+from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
+from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task

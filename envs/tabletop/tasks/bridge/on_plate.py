@@ -9,7 +9,8 @@ from vla_bench.envs.tabletop.objects.tableware import plate
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR
 from vla_bench.envs.tabletop.objects.vessels import PLATE_STAND, STAND_HALF
 from vla_bench.envs.tabletop.scenes.kitchen import COUNTER, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import HeldAgainst, Reached, RestsOn
+from vla_bench.envs.tabletop.tasks.bridge.conditions import RestsOn
+from vla_bench.envs.tabletop.tasks.bridge.credit import HeldAgainst, Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_task
