@@ -15,9 +15,9 @@ from vla_bench.envs.tabletop.hand import Script
 from vla_bench.envs.tabletop.objects.cookware import SMALL_POT, SMALL_STEEL_POT, lying
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT, WHITE_TABLECLOTH
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Situation
 from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, UP, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Task, Verdict

@@ -17,9 +17,10 @@ from vla_bench.envs.tabletop.objects.cleaning import BRUSH, CRUMB, DUSTPAN, PAN,
 from vla_bench.envs.tabletop.objects.cookware import RED_CUP, YELLOW_MUG
 from vla_bench.envs.tabletop.objects.packaging import BROWN_BOX, JUICE_BOX
 from vla_bench.envs.tabletop.scenes.franka import DROID_DESK, TABLE_HEIGHT
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Reached, Situation
+from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, Actions, Hand, take
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Task, Verdict
