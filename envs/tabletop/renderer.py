@@ -15,6 +15,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from PIL import Image as PillowImage
 
 from vla_bench.envs.tabletop.robots.build import VISIBLE_GROUP
 from vla_bench.errors import ConfigError, MissingDependencyError, unknown_name
@@ -22,6 +23,7 @@ from vla_bench.protocols import Image
 
 MAX_GEOMS = 400  # MuJoCo's default of 10000 costs 23 ms to allocate
 MAX_IMAGE_SIZE = (640, 480)  # of the offscreen buffer; (width, height)
+EMPTY = 1.0  # depth, where nothing was drawn: the far plane
 NO_RENDERING = (
     "Offscreen rendering needs EGL and a software or GPU driver ({reason}). "
     "Install them: apt-get install libegl1 libgl1-mesa-dri"
@@ -68,8 +70,11 @@ def prepare(spec: Any, look: Look) -> None:
 class Renderer:
     """Draws one model at one size."""
 
-    def __init__(self, model: Any, image_size: tuple[int, int]) -> None:
-        """`image_size` is (width, height). Raises MissingDependencyError without a GL driver."""
+    def __init__(self, model: Any, image_size: tuple[int, int], photo: Image | None = None) -> None:
+        """`image_size` is (width, height); a `photo` of any size shows where nothing is drawn.
+
+        Raises MissingDependencyError without a GL driver.
+        """
         width, height = image_size
         if width > MAX_IMAGE_SIZE[0] or height > MAX_IMAGE_SIZE[1] or min(image_size) < 1:
             raise ConfigError(
@@ -82,6 +87,7 @@ class Renderer:
         self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         self._model = model
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
+        self._photo = None if photo is None else _resized(photo, image_size)
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._options = mujoco.MjvOption()
@@ -100,13 +106,24 @@ class Renderer:
         )
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         image = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
-        mujoco.mjr_readPixels(image, None, self._rectangle, self._context)
-        return np.ascontiguousarray(image[::-1])
+        if self._photo is None:
+            mujoco.mjr_readPixels(image, None, self._rectangle, self._context)
+            return np.ascontiguousarray(image[::-1])
+        depth = np.empty(image.shape[:2], np.float32)
+        mujoco.mjr_readPixels(image, depth, self._rectangle, self._context)
+        drawn = depth[::-1] != EMPTY
+        return np.where(drawn[..., None], image[::-1], self._photo)
 
     def close(self) -> None:
         """Free the model's GL memory; the process's context stays."""
         self._gl.make_current()
         self._context.free()
+
+
+def _resized(photo: Image, image_size: tuple[int, int]) -> Image:
+    """Each pixel the mean of what it covers, as the squashing of a rendered picture would give."""
+    whole = PillowImage.fromarray(photo)
+    return np.asarray(whole.resize(image_size, PillowImage.Resampling.BOX))
 
 
 def check_rendering() -> str:

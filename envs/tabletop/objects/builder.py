@@ -24,12 +24,14 @@ from vla_bench.envs.tabletop.objects.specimen import (
     stretched,
 )
 from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
+from vla_bench.protocols import FloatArray
 
 __all__ = ["Hinge", "ObjectBuilder", "Paint", "Solid", "TabletopObject", "add_object", "add_paint"]
 
 # A shadow map of 512 speckles the surface that casts: so a smaller core, hidden inside, casts.
 CORE = 0.85
 FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes the larger one
+GLOW = 50.0  # of emission, against at most about one of light that falls on a surface
 OVER_THE_FINGERS = 2  # contact priority: the fingers have 1, all else 0
 
 
@@ -99,7 +101,15 @@ class ObjectBuilder:
 
     def collide(self, solid: Solid, mass: float) -> None:
         """Add something that touches and weighs (`mass` kg) but is not seen."""
-        geom = self._add(solid)
+        self._feel(self._add(solid), mass)
+
+    def collide_hull(self, points: FloatArray, mass: float) -> None:
+        """As `collide`, the convex hull of `points` (n, 3) in the object's frame, m."""
+        nothing = np.zeros((0, 3), np.int32)
+        hull = Mesh(points, nothing, np.zeros((0, 2)))
+        self._feel(self._add_mesh(hull, Pose((0.0, 0.0, 0.0))), mass)
+
+    def _feel(self, geom: Any, mass: float) -> None:
         geom.mass, geom.group = mass * self._specimen.mass, COLLISION_GROUP
         geom.contype, geom.conaffinity = 2, 3
         geom.condim = 6 if self._rolls else 4
@@ -173,6 +183,9 @@ def add_paint(spec: Any, name: str, paint: Paint) -> str:
     """Add a material, and its texture, called `name`; returns `name`."""
     material = spec.add_material(name=name, rgba=list(paint.rgba))
     material.specular, material.shininess = paint.specular, paint.shininess
+    if paint.glowing:
+        *rgb, alpha = paint.rgba
+        material.emission, material.rgba = GLOW, [*(value / GLOW for value in rgb), alpha]
     if paint.texture is not None:
         texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
         texture.height, texture.width, texture.nchannel = paint.texture.shape

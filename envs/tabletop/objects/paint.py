@@ -14,7 +14,8 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0)
 class Paint:
     """A surface: `rgba` in [0, 1] multiplies the `texture`, repeated (columns, rows) times.
 
-    What lies flat need not cast a shadow.
+    What lies flat need not cast a shadow. What is `glowing` is seen in its own colour, whatever
+    the light.
     """
 
     rgba: Vector = (1.0, 1.0, 1.0, 1.0)
@@ -23,6 +24,7 @@ class Paint:
     specular: float = 0.2
     shininess: float = 0.3
     casts_shadow: bool = True
+    glowing: bool = False
 
 
 @dataclass(frozen=True)

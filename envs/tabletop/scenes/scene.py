@@ -18,6 +18,7 @@ from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, qua
 from vla_bench.envs.tabletop.objects.builder import Paint, Solid, add_paint
 from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, KINDS, VISIBLE_GROUP
 from vla_bench.envs.tabletop.robots.robot import Robot
+from vla_bench.protocols import FloatArray, Image
 
 # A camera looks along its own +x with +z up; MuJoCo's looks along -z with +y up.
 TO_MUJOCO_CAMERA = quaternion_of(np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
@@ -27,12 +28,16 @@ SURFACE_FRICTION = [0.75, 0.02, 0.0005]
 
 @dataclass(frozen=True)
 class Mount:
-    """Where the robot's base stands, its joints at the start (arm, then fingers), its law."""
+    """Where the robot's base stands, its joints at the start (arm, then fingers), its law.
+
+    `dress` may give the robot, once it is in the MjSpec, other looks than its shapes.
+    """
 
     robot: Robot
     base: Pose
     home: Vector
     controller: Callable[[Any, Robot], Controller]
+    dress: Callable[[Any, Robot], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Scene:
     """Furniture, lights, cameras and the robot's place; `floor` catches what falls.
 
     Attributes:
+        photo: Makes the picture (height, width, 3) that is seen wherever neither robot nor object
+            is; None: what is built is seen.
         surfaces: Where variations may put objects, so that they neither hang over an edge nor
             keep the arm from its work.
         repaint: Part of the furniture (``worktop``, ``backdrop`` …) -> paint instead of its own.
@@ -84,6 +91,7 @@ class Scene:
     build: Callable[[Furniture], None]
     surfaces: tuple[Surface, ...] = ()
     repaint: Mapping[str, Paint] = field(default_factory=dict)
+    photo: Callable[[], Image] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,21 @@ class Furniture:
         """Add a shape that is felt but not seen."""
         self._geom(solid, collides=True).group = COLLISION_GROUP
 
+    def barrier_hull(self, name: str, points: FloatArray) -> None:
+        """As `barrier`, the convex hull of `points` (n, 3), m."""
+        mesh = self._spec.add_mesh(name=name)
+        mesh.uservert = points.astype(np.float32).ravel().tolist()
+        geom = self._body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, density=0.0)
+        self._touch(geom, collides=True).group = COLLISION_GROUP
+
     def _geom(self, solid: Solid, collides: bool) -> Any:
         size = [*solid.size, 0.0, 0.0][:3]
         kinds = {**KINDS, "plane": mujoco.mjtGeom.mjGEOM_PLANE}
         geom = self._body.add_geom(type=kinds[solid.kind], size=size, density=0.0)
         geom.pos, geom.quat = list(solid.position), list(solid.quaternion)
+        return self._touch(geom, collides)
+
+    def _touch(self, geom: Any, collides: bool) -> Any:
         geom.contype, geom.conaffinity = 0, 3 if collides else 0
         geom.condim, geom.friction = 4, SURFACE_FRICTION
         geom.castshadow = False  # a third of a shadow's cost, and large faces show its grain
