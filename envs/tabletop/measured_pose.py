@@ -62,7 +62,7 @@ class MeasuredPoseController:
 
         A pose out of reach does not move the arm: it heads for where it is.
         """
-        times = np.arange(1, n_substeps + 1) * (self._period / n_substeps)
+        times = np.linspace(0.0, self._period, n_substeps + 1)[1:]
         targets = np.zeros((n_substeps, data.ctrl.size))
         targets[:, self._arm_at["ctrl"]] = self._arm_path(data, action, times)
         targets[:, self._fingers_at["ctrl"]] = self._finger_path(data, float(action[6]), times)
@@ -81,7 +81,8 @@ class MeasuredPoseController:
             start, velocity = self._waypoint
         positions, velocities = _limited_plan(start, velocity, goal, ARM_LIMITS, times)
         self._waypoint = positions[-1], velocities[-1]
-        return np.clip(positions, *self._limits)  # so a drive creeps up to a joint's limit
+        low, high = self._limits
+        return np.clip(positions, low, high)  # so a drive creeps up to a joint's limit
 
     def _finger_path(self, data: Any, gripper_open: float, times: FloatArray) -> FloatArray:
         opened, closed = self._gripper.opened, self._gripper.closed

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
 from vla_bench.envs.tabletop.tasks.bridge.catalog import BRIDGE_TASKS
 from vla_bench.envs.tabletop.tasks.franka.catalog import DROID_TASKS, FRANKA_TASKS
+from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.errors import ConfigError, unknown_name
@@ -39,6 +40,23 @@ WIDOWX_SIMPLER = Suite(
     "success rule holds",
     source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
     tasks=TASKS,
+)
+
+GOOGLE_ROBOT_SIMPLER = Suite(
+    name="google_robot_simpler_tabletop-v0",
+    description="A MuJoCo twin of SIMPLER's Google Robot tasks in their visual-matching setting, "
+    "built from primitive shapes: SIMPLER's control law, camera, initial states, horizons, "
+    "instructions and success rules; not its meshes, photographs, four arm colours or physics "
+    "engine. Three deviations: drawer handles can be touched, which SIMPLER only draws; the "
+    "gripper command is the absolute gripper_open, which SIMPLER's adapters reach by summing "
+    "relative commands; finger springs are limited to 12 N m and mirrored. Rates measured here "
+    "are not SIMPLER rates.",
+    success="the task's rule holds at the last step of an episode of fixed length",
+    score="1 while the success rule holds; else the furthest sub-goal reached so far: picking and "
+    "moving, grasped 0.25, five steps long or the right object moved 0.5, near 0.75; placing, "
+    "drawer opened 0.25, grasped 0.5, in it 0.75; of a drawer, the present share of the way",
+    source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+    tasks=GOOGLE_TASKS,
 )
 
 BRIDGE_V2 = Suite(
@@ -85,7 +103,8 @@ FRANKA_DROID = Suite(
 )
 
 SUITES: dict[str, Suite] = {
-    suite.name: suite for suite in (WIDOWX_SIMPLER, BRIDGE_V2, FRANKA, FRANKA_DROID)
+    suite.name: suite
+    for suite in (WIDOWX_SIMPLER, GOOGLE_ROBOT_SIMPLER, BRIDGE_V2, FRANKA, FRANKA_DROID)
 }
 
 

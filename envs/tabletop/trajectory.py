@@ -1,4 +1,4 @@
-"""Time-optimal joint paths with limited velocity, acceleration and jerk; all joints arrive together.
+"""Time-optimal joint paths of limited velocity, acceleration and jerk; joints arrive together.
 
 What SIMPLER asks of the ruckig library. A path that changes acceleration at once is planned for
 each joint (trapezoidal velocity), then averaged over a window of acceleration / jerk seconds, which
@@ -89,8 +89,10 @@ def plan(start: FloatArray, velocity: FloatArray, goal: FloatArray, limits: Limi
 def _shortest(ahead: FloatArray, speed: FloatArray, limits: Limits) -> FloatArray:
     """Seconds that each joint needs at least to come to rest `ahead` of where it is."""
     a = limits.acceleration
-    peak = np.sqrt(np.maximum(a * ahead + speed**2 / 2, 0.0))
-    top = np.minimum(peak, limits.velocity)
+    span = a * limits.window  # between two ramps the speed is held for at least one window
+    energy = np.maximum(a * ahead + speed**2 / 2, 0.0)
+    peak = 2 * energy / (np.sqrt(span**2 + 4 * energy) + span)
+    top = np.minimum(np.maximum(peak, speed), limits.velocity)
     travelled = (2 * top**2 - speed**2) / (2 * a)
     cruising = np.divide(ahead - travelled, top, out=np.zeros_like(top), where=top > 0)
     return np.asarray((2 * top - speed) / a + np.maximum(cruising, 0.0))

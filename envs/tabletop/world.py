@@ -69,8 +69,9 @@ class World:
     def reset(self, spawns: Mapping[str, Pose], home: Vector | None = None) -> None:
         """Robot at home, each object at rest where `spawns` (x, y, height of support; yaw) says.
 
-        `spawns` may also place the base (``robot``) and open a drawer, by its x in metres. `home` has the joints of arm and fingers, the mount's if None. A function of its
-        arguments alone, whatever happened before.
+        `spawns` may also place the base (``robot``) and open a drawer, by its x in metres. `home`
+        has the joints of arm and fingers, the mount's if None. A function of its arguments alone,
+        whatever happened before.
         """
         mujoco.mj_resetData(self.model, self.data)
         self._stand(spawns.get(ROBOT, self.scene.mount.base))

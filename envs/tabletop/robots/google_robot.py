@@ -44,7 +44,7 @@ DRIVES = {
     "joint_gripper": Drive(468.0013365498738, 340.532560578637),
 }
 # SIMPLER allows 60 N m, some 500 N at the pads, which would press a 20 g can 9 mm into a pad here.
-# At 12 N m the springs are saturated and no longer centre what is held; so the fingers are mirrored.
+# Saturated springs no longer centre what is held; so the fingers are mirrored.
 FINGER_DRIVE = Drive(200.0, 8.0, limit=12.0)
 FINGER_TRAVEL = (1.3, 0.0)  # rad, closed and open; the joint's own range is -0.0001 to 1.3
 FINGER_TARGETS = (1.31, -0.0101)  # rad: SIMPLER clips drive targets 0.01 beyond the limits

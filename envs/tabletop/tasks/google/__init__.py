@@ -1,1 +1,1 @@
-"""SIMPLER's Google Robot tasks, each one module; `suite.py` puts them in order."""
+"""SIMPLER's Google Robot tasks; `catalog.py` names them."""

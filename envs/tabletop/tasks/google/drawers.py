@@ -1,4 +1,4 @@
-"""Open and close the three drawers: SIMPLER's {Open,Close}{Top,Middle,Bottom}DrawerCustomInScene."""
+"""Open and close the three drawers: SIMPLER's {Open,Close}*DrawerCustomInScene-v0."""
 
 from __future__ import annotations
 

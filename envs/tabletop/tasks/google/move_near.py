@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,7 +52,7 @@ CORNERS = (
 )
 PAIRS = tuple(itertools.permutations(range(3), 2))
 
-ABOVE_CENTRE = {"blue_plastic_bottle": 0.010, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
+ABOVE_CENTRE = {"blue_plastic_bottle": 0.040, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
 ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
 CLEARANCE = 0.10  # m above the grasp
@@ -121,8 +122,9 @@ def _move_near(world: World, goal: Near) -> Actions:
             yield hand.towards(rest)
 
 
-def _asked(pair: tuple[str, str], objects: dict[str, TabletopObject]) -> Task:
-    source, target = pair
+def _asked(
+    source: str, target: str, objects: dict[str, TabletopObject], layouts: tuple[Layout, ...]
+) -> Task:
     goal = Near(source, target)
 
     def expert(world: World) -> Expert:
@@ -134,7 +136,7 @@ def _asked(pair: tuple[str, str], objects: dict[str, TabletopObject]) -> Task:
         horizon=80,
         scene=MOVE_NEAR_COUNTER,
         objects=objects,
-        layouts=(),
+        layouts=layouts,
         goal=goal,
         expert=expert,
     )
@@ -149,30 +151,25 @@ def _episodes() -> list[tuple[Layout, Task]]:
     episodes: list[tuple[Layout, Task]] = []
     for triplet in TRIPLETS:
         objects = {name: KINDS[name] for name in triplet}
-        for corners in CORNERS:
-            layout = {
+        layouts = tuple(
+            {
                 name: spawn(xy, COUNTER_HEIGHT, YAWS.get(name, 0.0))
                 for name, xy in zip(triplet, corners)
             }
-            for source, target in PAIRS:
-                episodes.append((layout, _asked((triplet[source], triplet[target]), objects)))
+            for corners in CORNERS
+        )
+        for layout, (source, target) in itertools.product(layouts, PAIRS):
+            episodes.append((layout, _asked(triplet[source], triplet[target], objects, layouts)))
     return episodes
 
 
 def _task() -> Task:
-    layouts, turns = zip(*_episodes())
-    first = turns[0]
-    return Task(
-        name=first.name,
-        instruction=first.instruction,
-        horizon=first.horizon,
-        scene=first.scene,
-        objects=first.objects,
-        layouts=layouts,
-        goal=first.goal,
-        expert=first.expert,
-        turns=turns,
-    )
+    """All of them; the first one's instruction and objects stand for the others' on the card."""
+    episodes = _episodes()
+    layouts = tuple(layout for layout, _ in episodes)
+    turns = tuple(turn for _, turn in episodes)
+    instructions = ", ".join(dict.fromkeys(turn.instruction for turn in turns))
+    return replace(turns[0], layouts=layouts, turns=turns, facts={"instructions": instructions})
 
 
 MOVE_NEAR = _task()

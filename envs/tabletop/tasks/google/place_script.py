@@ -62,7 +62,7 @@ def _go_back(hand: Hand, trail: Trail, source: str) -> Actions:
     depths = [float(position @ out_of_cabinet(world)) for position, _ in trail]
     approach = trail[: int(np.argmin(depths)) + 1]  # without the pull
     offset = start - approach[-1][0]
-    for back, turned in approach[:: -STRIDE]:
+    for back, turned in approach[::-STRIDE]:
         below = float(np.clip((_top(world) + LOW - back[2]) / LOW, 0.0, 1.0))
         step = Waypoint(back + below * offset, turned, OPEN, tolerance=0.03, patience=6)
         yield from hand.go(replace(step, max_turn=0.3))
