@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -346,6 +347,22 @@ def test_a_corrupt_frame_is_named_not_painted_over(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"noise\.mp4: frame \d+ \(at \d\.?\d* s\) cannot be read"):
         read_frames(path, [i / 5 for i in range(8)])
+
+
+def test_a_frame_that_is_predicted_from_a_corrupt_one_is_refused_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "noise.mp4"
+    write_video(path, [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(4)], rate=5)
+    with av.open(str(path)) as container:
+        key_frame = [packet for packet in container.demux(video=0) if packet.size][2]
+        assert key_frame.is_keyframe
+        middle = (key_frame.pos or 0) + key_frame.size // 2
+    data = bytearray(path.read_bytes())
+    data[middle : middle + 500] = bytes(500)
+    path.write_bytes(data)
+    assert len(read_frames(path, [0.0, 0.2])) == 2
+    with pytest.raises(DataError, match=r"noise\.mp4: frame 3 \(at 0\.6 s\) cannot be read"):
+        read_frames(path, [0.6])
 
 
 def test_a_corrupt_stored_image_names_its_row(recordings: dict[str, Path], tmp_path: Path) -> None:
