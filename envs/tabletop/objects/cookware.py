@@ -24,6 +24,7 @@ POT = Vessel(radius=0.095, height=0.070, wall=0.004, mass=0.45)
 SMALL_POT = Vessel(radius=0.065, height=0.080, wall=0.004, mass=0.22)
 SMALL_BOWL = Vessel(radius=0.055, height=0.045, wall=0.004, mass=0.12)
 MUG = Vessel(radius=0.038, height=0.075, wall=0.004, mass=0.14)
+PAN = Vessel(radius=0.110, height=0.040, wall=0.004, mass=0.80)
 CUP = Vessel(radius=0.035, height=0.100, wall=0.003, mass=0.05)
 
 STEEL = Paint((0.70, 0.71, 0.73, 1.0), specular=0.9, shininess=0.8, casts_shadow=False)
@@ -116,10 +117,30 @@ def lying(kind: TabletopObject) -> TabletopObject:
     return replace(kind, rest=rest)
 
 
+def tumbler(kind: str, rgba: Vector) -> TabletopObject:
+    """A plastic cup in a colour."""
+    return _straight(kind, CUP, _glazed(rgba), handles=0)
+
+
+def pan(kind: str) -> TabletopObject:
+    """A frying pan, its handle towards +y; that is drawn only."""
+    iron = Paint((0.16, 0.16, 0.17, 1.0), specular=0.5, shininess=0.4, casts_shadow=False)
+    body = _straight(kind, PAN, iron, handles=0)
+
+    def build(builder: ObjectBuilder) -> None:
+        body.build(builder)
+        grip = Solid(
+            "capsule", (0.009, 0.070), (0.0, PAN.radius + 0.07, 0.034), about_axis("x", -1.45)
+        )
+        builder.draw(grip, iron)
+
+    return replace(body, build=build)
+
+
 BLUE_BOWL = _bowl("bowl", BOWL, (0.24, 0.42, 0.72, 1.0))
 RED_POURING_BOWL = _bowl("red_bowl", RED_BOWL, (0.80, 0.10, 0.09, 1.0))
 STEEL_POT = _straight("steel_pot", POT, STEEL, handles=2)
 SMALL_STEEL_POT = _straight("small_steel_pot", SMALL_POT, STEEL, handles=0)
 WHITE_BOWL = _bowl("white_bowl", SMALL_BOWL, (0.92, 0.91, 0.88, 1.0))
 YELLOW_MUG = _straight("yellow_mug", MUG, _glazed((0.92, 0.74, 0.16, 1.0)), handles=1)
-RED_CUP = _straight("red_cup", CUP, _glazed((0.82, 0.10, 0.12, 1.0)), handles=0)
+RED_CUP = tumbler("red_cup", (0.82, 0.10, 0.12, 1.0))
