@@ -76,7 +76,7 @@ def add_room(furniture: Furniture) -> None:
     grey = Paint(texture=weave((74, 74, 78)), repeat=(6.0, 6.0), specular=0.0)
     felt = furniture.paint(grey, part="backdrop")
     furniture.add(Solid("box", (0.02, 2.0, 0.9), (-1.10, 0.2, 0.92)), felt)
-    concrete = Paint(texture=speckle((150, 142, 132), 8.0), repeat=(8.0, 8.0), specular=0.1)
+    concrete = Paint(texture=speckle((150, 142, 132), 8.0), repeat=(24.0, 24.0), specular=0.1)
     furniture.add(Solid("plane", (3.0, 3.0, 0.1)), furniture.paint(concrete))
     dark = furniture.paint(Paint((0.06, 0.06, 0.065, 1.0)))
     for y in (-0.85, 1.25):
