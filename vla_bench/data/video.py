@@ -120,8 +120,6 @@ class _VideoFile:
             self._stream: Any = self._container.streams.video[0]
         except (av.FFmpegError, IndexError, OSError) as error:
             raise DataError(f"{path} cannot be opened as a video: {error}.") from error
-        # Else libav paints over what it cannot decode and says nothing.
-        self._stream.codec_context.options = {"err_detect": "explode"}
         self._stream.codec_context.thread_count = 1
         if self._stream.average_rate is None:
             raise DataError(f"{path} does not say how many frames it shows per second.")
@@ -154,9 +152,9 @@ class _VideoFile:
         self._container.seek(int(start), stream=self._stream)
 
     def _keep(self, frame: Any, wanted: Sequence[float], found: dict[float, Image]) -> None:
+        if frame.is_corrupt:  # libav has painted over it; others are predicted from it
+            raise self._damaged(frame.time, "it is damaged")
         here = [s for s in wanted if abs(frame.time - s) < self._half_frame and s not in found]
-        if here and frame.is_corrupt:
-            raise self._damaged(here[0], "libav marks it as corrupt")
         if here:
             pixels = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
             found.update(dict.fromkeys(here, pixels))
