@@ -12,6 +12,7 @@ Where an episode has several lines, the last one counts: errors are retried on r
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -137,13 +138,12 @@ def start(
     _check_ids(plan)
     try:
         (folder / "actions").mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
-        try:
-            run = _take_up(folder, identity, plan, session)
-            return RunWriter(folder, run, lock)
-        except BaseException:
-            os.close(lock)
-            raise
+        with contextlib.ExitStack() as held:
+            lock = _lock(folder)
+            held.callback(os.close, lock)
+            writer = RunWriter(folder, _take_up(folder, identity, plan, session), lock)
+            held.pop_all()  # from here on the writer holds the lock
+            return writer
     except OSError as error:
         raise _cannot_write(folder, error) from error
 
