@@ -136,6 +136,7 @@ def test_the_report_shows_each_drop_with_its_interval(tmp_path: Path) -> None:
     page = written.html.read_text()
     assert 'href="#generalization"' in page
     assert page.count('<th scope="row" class="depth-3">') == 3
+    assert page.count("<details><summary>toy_<wbr>env-v0, visual") == 2
     assert [path.name for path in written.figures if "generalization" in path.name] == [
         "generalization.svg"
     ]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from vla_bench import table
 from vla_bench.comparison import comparison_table, detectable_table
-from vla_bench.generalization import drop_table
+from vla_bench.generalization import NOMINAL, drop_table
 from vla_bench.report.wording import interval, plural, suite_title
 from vla_bench.store import Run
 
@@ -118,6 +118,10 @@ class Contents:
     def suites(self) -> Iterator[Suite]:
         for (env, variation), rows in table.groups(self.success, table.SUITE):
             yield Suite(env, variation, rows)
+
+    def is_folded(self, suite: Suite) -> bool:
+        """Whether a page hides `suite` at first: its drop is shown, and there may be dozens."""
+        return suite.variation != NOMINAL and len(self.envs) < len(list(self.suites()))
 
     def steps(self, suite: Suite) -> pd.DataFrame:
         """The funnel's rows for `suite`; empty where its card lists no sub-goals."""

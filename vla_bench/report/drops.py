@@ -14,7 +14,7 @@ from vla_bench.report.wording import points, variation_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ROW, _GAP, _FOOT, _VALUE = 18, 8, 26, 52  # px
+_ROW, _GAP, _FOOT, _VALUE = 18, 8, 26, 84  # px
 _TICK = 0.25
 
 
@@ -72,6 +72,8 @@ class _Scale:
             label = points(tick * _TICK).removesuffix(".0")
             place = (x, bottom + _FOOT / 2)
             canvas.write(axes, place, "0" if tick == 0 else label, color=MUTED, ha="center")
+        place = (axes.get_xlim()[1], bottom + _FOOT / 2)
+        canvas.write(axes, place, "points lost", color=MUTED, ha="right")
 
 
 def _draw_legend(

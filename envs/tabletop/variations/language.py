@@ -115,8 +115,13 @@ def _by_side(task: Task, layout: Layout) -> str:
 
 def _accompanied(task: Task) -> Task | None:
     """With a second object that could be moved as well; the words stay."""
-    other = asking_for(BESIDE, task)
+    other = _of_the_other(task)
     return other and replace(task, objects=other.objects)
+
+
+def _of_the_other(task: Task) -> Task | None:
+    """About the second object; None where the scene has no place for one."""
+    return asking_for(BESIDE, task) if task.scene.surfaces else None
 
 
 def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout:
@@ -172,7 +177,7 @@ LANGUAGE = (
         "does not listen fails one of the two",
         changes=_WORDS,
         against="language/other_object/unnamed",
-        task=functools.partial(asking_for, BESIDE),
+        task=_of_the_other,
         layout=_beside_the_source,
     ),
 )

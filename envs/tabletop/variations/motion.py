@@ -24,16 +24,25 @@ from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
 from vla_bench.errors import EnvError
 
 BEYOND = 0.015  # m outside of the region, at least
+STRIP = 0.01  # m that a surface must reach further than that, to be drawn from
 TURNED = math.radians(15.0)  # from every official yaw, at least
 NARROWEST = math.radians(40.0)  # gap between official yaws that is worth drawing from
 
 
 def _surfaces(task: Task, name: str) -> list[Surface]:
-    """Those on which the object starts."""
+    """Those at the height of the object's official ones that reach beyond its region."""
+    x_low, x_high, y_low, y_high = region_of(task, name).area
+    far = BEYOND + STRIP
     return [
         surface
         for surface in task.scene.surfaces
         if any(is_on(layout[name], surface) for layout in task.layouts if name in layout)
+        and (
+            surface.area[0] < x_low - far
+            or surface.area[1] > x_high + far
+            or surface.area[2] < y_low - far
+            or surface.area[3] > y_high + far
+        )
     ]
 
 
@@ -61,8 +70,9 @@ def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
 
 def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
     region = region_of(task, name)
-    surface = _surfaces(task, name)[0]
+    surfaces = _surfaces(task, name)
     for _ in range(TRIES):
+        surface = surfaces[int(rng.random() * len(surfaces))]
         x, y = uniform(rng, *surface.area[:2]), uniform(rng, *surface.area[2:])
         if not region.contains(x, y, BEYOND):
             return Pose((x, y, surface.height), pose.quaternion)

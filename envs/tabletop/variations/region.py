@@ -22,7 +22,7 @@ Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
 MARGIN = 0.01  # m between objects
 ROOM = 0.02  # m between what was there and what is added: a finger's width and some
-TRIES = 5000
+TRIES = 2000
 
 
 @dataclass(frozen=True)
@@ -115,39 +115,42 @@ def add_missing(
 ) -> Layout:
     """`layout` and every object of `task` that it lacks, on the scene's surfaces, with room.
 
-    `beside`: an object whose surface it has to be.
+    `beside`: an object whose surface it should be. Where there is no room on that, any other one
+    will do; where there is none at all, objects may be as near to each other as `MARGIN`.
     """
     there = [(pose, task.objects[name]) for name, pose in layout.items() if name in task.objects]
-    surfaces = [
-        surface
-        for surface in task.scene.surfaces
-        if beside is None or is_on(layout[beside], surface)
-    ]
+    every = task.scene.surfaces
+    first = [surface for surface in every if beside and is_on(layout[beside], surface)] or every
     poses = dict(layout)
     added: list[Placed] = []
     for name, kind in task.objects.items():
         if name not in layout:
-            poses[name] = _spot(rng, kind, surfaces, (there, added))
-            added.append((poses[name], kind))
+            choices = [(first, ROOM), (every, ROOM), (every, MARGIN)]
+            spots = (_spot(rng, kind, choice, (there, added)) for choice in choices)
+            pose = next((spot for spot in spots if spot is not None), None)
+            if pose is None:
+                raise EnvError(f"{task.name}: found no room for a {kind.kind}.")
+            poses[name] = pose
+            added.append((pose, kind))
     return poses
 
 
 def _spot(
     rng: random.Random,
     kind: TabletopObject,
-    surfaces: Sequence[Surface],
+    choice: tuple[Sequence[Surface], float],
     others: tuple[Sequence[Placed], Sequence[Placed]],
-) -> Pose:
+) -> Pose | None:
     """A free pose for `kind`; of `others`, the first were there, the second have been added."""
-    there, added = others
+    (surfaces, room), (there, added) = choice, others
     for _ in range(TRIES):
         surface = surfaces[int(rng.random() * len(surfaces))]
         placed = on_surface(rng, surface), kind
-        if all(gap(placed, other) > ROOM for other in there) and all(
+        if all(gap(placed, other) > room for other in there) and all(
             gap(placed, other) > MARGIN for other in added
         ):
             return placed[0]
-    raise EnvError(f"Found no room for a {kind.kind} in {TRIES} draws.")
+    return None
 
 
 def is_on(pose: Pose, surface: Surface) -> bool:

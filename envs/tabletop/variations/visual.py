@@ -1,4 +1,7 @@
-"""Visual: light, surfaces, background, camera, clutter, colours; the task stays what it is."""
+"""Visual: light, surfaces, background, camera, clutter, colours; the task stays what it is.
+
+A photograph can be neither relit nor repainted nor seen from elsewhere: such scenes keep theirs.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Vector, about_axis, multiply
+from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis, multiply
 from vla_bench.envs.tabletop.objects.builder import Paint, TabletopObject
 from vla_bench.envs.tabletop.objects.held_out import CUCUMBER, DIE, MARKER, MATCHBOX, TOY_CAR
 from vla_bench.envs.tabletop.objects.specimen import Specimen
 from vla_bench.envs.tabletop.objects.textures import bricks, checked_towel, speckle, weave, wood
-from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.variations.region import add_missing
 from vla_bench.envs.tabletop.variations.variation import Aspect, ChangeTask, Variation
@@ -47,8 +49,10 @@ OTHER_COLORS: dict[str, Vector] = {
 }
 
 
-def _relit(task: Task, brightness: float = 1.0, direction: Vector | None = None) -> Task:
+def _relit(task: Task, brightness: float = 1.0, direction: Vector | None = None) -> Task | None:
     scene = task.scene
+    if scene.photo is not None:
+        return None
     lights = [replace(light, color=brightness * light.color) for light in scene.lights]
     if direction is not None:
         lights[0] = replace(lights[0], direction=direction)
@@ -56,28 +60,27 @@ def _relit(task: Task, brightness: float = 1.0, direction: Vector | None = None)
     return replace(task, scene=replace(scene, lights=tuple(lights), ambient=ambient))
 
 
-def _repainted(part: str, paint: Paint, task: Task) -> Task:
+def _repainted(part: str, paint: Paint, task: Task) -> Task | None:
     scene = task.scene
+    if scene.photo is not None:
+        return None
     return replace(task, scene=replace(scene, repaint={**scene.repaint, part: paint}))
 
 
 def _viewed(
     task: Task, shift: Vector = (0.0, 0.0, 0.0), pan: float = 0.0, tilt: float = 0.0
-) -> Task:
+) -> Task | None:
     """Cameras moved by `shift` m in the base frame, panned left and tilted down by degrees."""
-
-    def moved(scene: Scene) -> Scene:
-        cameras = []
-        for camera in scene.cameras:
-            pose = camera.pose
-            panned = multiply(about_axis("z", np.deg2rad(pan)), pose.quaternion)
-            looking = multiply(panned, about_axis("y", np.deg2rad(tilt)))
-            position = tuple(np.add(pose.position, shift).tolist())
-            turned = replace(pose, position=position, quaternion=tuple(looking.tolist()))
-            cameras.append(replace(camera, pose=turned))
-        return replace(scene, cameras=tuple(cameras))
-
-    return replace(task, scene=moved(task.scene))
+    if task.scene.photo is not None:
+        return None
+    cameras = []
+    for camera in task.scene.cameras:
+        panned = multiply(about_axis("z", np.deg2rad(pan)), camera.pose.quaternion)
+        looking = multiply(panned, about_axis("y", np.deg2rad(tilt)))
+        position = tuple(np.add(camera.pose.position, shift).tolist())
+        pose = Pose(position, tuple(looking.tolist()))
+        cameras.append(replace(camera, pose=pose))
+    return replace(task, scene=replace(task.scene, cameras=tuple(cameras)))
 
 
 def _cluttered(kinds: Sequence[TabletopObject], task: Task) -> Task | None:
