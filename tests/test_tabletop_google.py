@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ STIR = [
     np.array([0.03, -0.02, -0.03, 0.05, 0.0, -0.2, 1.0]),
 ]
 RESPONSES = ("hold_open", "close", "px", "py", "pz", "rx", "ry")
+APART = ("move_near", "close_middle_drawer", "place_apple_in_closed_top_drawer")
 SIMPLERS = {  # our object -> SIMPLER's
     "blue_plastic_bottle": "blue_plastic_bottle",
     "orange": "orange",
@@ -139,6 +143,28 @@ def test_everything_is_still_and_nothing_interpenetrates_when_an_episode_starts(
 
 def test_the_contract_of_an_env_is_kept_for_every_task() -> None:
     check_env(make_env(n_episodes=1), STIR, n_episodes=1)
+
+
+def fingerprint(env: TabletopEnv, spec: EpisodeSpec) -> str:
+    """A hash of what the env shows and says during a few expert steps of an episode."""
+    env.reset(spec)
+    digest = hashlib.sha256()
+    for _ in range(6):
+        seen = env.observe([CAMERA], privileged=True)
+        for values in (*seen.images.values(), *seen.proprio.values(), *seen.privileged.values()):
+            digest.update(np.ascontiguousarray(values).data)
+        step = env.step(seen.privileged["expert_action"])
+        digest.update(repr((step.success, step.score, sorted(step.events))).encode())
+    return digest.hexdigest()
+
+
+def test_another_process_in_another_order_sees_the_same_to_the_last_bit(env: TabletopEnv) -> None:
+    code = (
+        "import test_tabletop_google as t; e = t.make_env(); "
+        "print([t.fingerprint(e, t.spec_of(n, 5)) for n in reversed(t.APART)][::-1])"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert repr([fingerprint(env, spec_of(name, 5)) for name in APART]) == other.stdout.strip()
 
 
 def test_the_shipped_config_plans_simplers_episodes(root: Path) -> None:
@@ -255,7 +281,7 @@ def test_near_wants_the_right_object_nearest_and_nothing_knocked_over() -> None:
     assert verdict({"apple": (0.0, -0.16, 0.0)}) & {"moved_near", "moved_wrong_object"} == {
         "moved_wrong_object"
     }
-    fallen = verdict({"7up_can": near, "sponge": (0.8, 0.0, -0.3)})
+    fallen = verdict({"7up_can": near, "sponge": (0.15, 0.0, -0.1)})
     assert "all_objects_keep_height" not in fallen
     assert "moved_near" not in fallen
 
