@@ -100,5 +100,3 @@ def _task(drawer: str, opens: bool) -> Task:
 
 OPEN_DRAWERS = tuple(_task(drawer, opens=True) for drawer in DRAWERS)
 CLOSE_DRAWERS = tuple(_task(drawer, opens=False) for drawer in DRAWERS)
-OT, OM, OB = OPEN_DRAWERS
-CT, CM, CB = CLOSE_DRAWERS
