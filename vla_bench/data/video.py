@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -24,7 +24,7 @@ from vla_bench.protocols import Image
 # depends on its number of threads, and its lookahead reads memory that nobody wrote (seen with 16
 # pixel images, 3 times in 1000). No B-frames, so that packets are in the order of their times and
 # files can be joined.
-_ENCODER: dict[str, object] = {
+ENCODER: Mapping[str, str] = {
     "crf": "18",
     "preset": "veryfast",
     "g": "2",
@@ -46,8 +46,13 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def write_video(path: Path, frames: Sequence[Image], rate: int) -> None:
-    """Frames (height, width, 3) uint8 RGB, even height and width, `rate` per second."""
+def write_video(
+    path: Path, frames: Sequence[Image], rate: int, encoder: Mapping[str, str] = ENCODER
+) -> None:
+    """Frames (height, width, 3) uint8 RGB, even height and width, `rate` per second.
+
+    `encoder` holds x264's options; the default is for data sets.
+    """
     height, width = frames[0].shape[:2]
     if height % 2 or width % 2:
         raise DataError(
@@ -57,7 +62,7 @@ def write_video(path: Path, frames: Sequence[Image], rate: int) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = dict(_ENCODER)
+        stream.options = dict(encoder)
         for frame in frames:
             pixels = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             container.mux(stream.encode(pixels))
