@@ -47,11 +47,12 @@ class TabletopEnv:
         None for `n_episodes` plans every initial state that each task has. `image_size` is [width,
         height]; `layouts` is ``official`` or ``random``; `variation` is what `registry.select`
         takes. More than five parameters, since these are the keys that a user overrides. Raises
-        ConfigError for what does not exist.
+        ConfigError for what does not exist and MissingDependencyError for absent files.
         """
         suite = suite_of(tasks)
         self.name, self.action_spec = suite.name, suite.action_spec
         chosen = {name: suite.tasks[name] for name in tasks}
+        suite.check(chosen.values(), layouts, variation)
         self._plan = Plan(chosen, n_episodes, seeds, layouts)
         self._plan.vary(variation)
         self._image_size = (int(image_size[0]), int(image_size[1]))

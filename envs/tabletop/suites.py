@@ -5,7 +5,7 @@ A new suite is a `Suite` here, its tasks, and one YAML in conf/env.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
@@ -15,12 +15,18 @@ from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.tasks.google_paper.catalog import GOOGLE_PAPER_TASKS
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.visual_matching.tasks import VISUAL_MATCHING_TASKS, require_assets
 from vla_bench.errors import ConfigError, unknown_name
 
 
 @dataclass(frozen=True)
 class Suite:
-    """`name` carries the version; `tasks` by name, in the order of the plan; the rest is prose."""
+    """`name` carries the version; `tasks` by name, in the order of the plan; the rest is prose.
+
+    Attributes:
+        require: Raises MissingDependencyError where some of the tasks need files that are absent;
+            None: they need none. A suite of photographs also is what it is: it has no variations.
+    """
 
     name: str
     description: str
@@ -29,6 +35,19 @@ class Suite:
     source: str
     tasks: Mapping[str, Task]
     action_spec: ActionSpec = DELTA_TCP_POSE
+    require: Callable[[Iterable[Task]], None] | None = None
+
+    def check(self, tasks: Iterable[Task], layouts: str, variation: str) -> None:
+        """Raises for absent files, and ConfigError for what photographs cannot show."""
+        if self.require is None:
+            return
+        if (layouts, variation) != ("official", "none"):
+            raise ConfigError(
+                f"{self.name} has layouts=official and variation=none, got layouts={layouts} and "
+                f"variation={variation}: photographs do not vary. Their twins without photographs "
+                "do: env=widowx_simpler_tabletop."
+            )
+        self.require(tasks)
 
 
 WIDOWX_SIMPLER = Suite(
@@ -120,10 +139,30 @@ FRANKA_DROID = Suite(
     tasks=DROID_TASKS,
 )
 
+WIDOWX_VISUAL_MATCHING = Suite(
+    name="widowx_simpler_visual_matching-v0",
+    description="SIMPLER's four WidowX tasks in its visual-matching setting, in MuJoCo: its "
+    "control law, camera, initial states, horizons, instructions and success rules, with its "
+    "own object and robot meshes, collision pieces and photographs, which `vla-bench "
+    "assets simpler` downloads. Deviations: MuJoCo's contacts; robot collision shapes, "
+    "gripping pads and finger friction of widowx_simpler_tabletop-v0; light as MuJoCo "
+    "adds it instead of SAPIEN's materials; a box for the table's mesh; the basket's "
+    "target plane stands where SIMPLER's comes to rest; the eggplant starts where "
+    "SIMPLER's was measured in 16 of 24 states and rolls by itself in the others. Rank "
+    "correlation with SIMPLER has not been measured.",
+    success="the task's rule holds at the last step of an episode of fixed length",
+    score="furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; 1 while the "
+    "success rule holds",
+    source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+    tasks=VISUAL_MATCHING_TASKS,
+    require=require_assets,
+)
+
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
         WIDOWX_SIMPLER,
+        WIDOWX_VISUAL_MATCHING,
         GOOGLE_ROBOT_SIMPLER,
         BRIDGE_V2,
         GOOGLE_ROBOT,
