@@ -125,6 +125,6 @@ KITCHEN = Scene(
     surfaces=(
         Surface((-0.220, -0.095, 0.105, 0.280), SINK_FLOOR),
         Surface((-0.240, -0.150, -0.085, -0.010), RACK_FLOOR),
-        Surface((-0.390, -0.305, 0.020, 0.185), COUNTER),
+        Surface((-0.420, -0.305, -0.080, 0.190), COUNTER),
     ),
 )

@@ -65,7 +65,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Surface:
-    """Where things may be put within the arm's reach: `area` is x low, x high, y low, y high."""
+    """Where things may be put: `area` is x low, x high, y low, y high of their frames, m."""
 
     area: tuple[float, float, float, float]
     height: float

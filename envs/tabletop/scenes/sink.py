@@ -145,6 +145,6 @@ SINK_SCENE = Scene(
     build=_build,
     surfaces=(
         Surface((-0.163, -0.097, 0.147, 0.257), BASIN_FLOOR),
-        Surface((-0.40, -0.27, -0.33, -0.24), COUNTER_HEIGHT),
+        Surface((-0.44, -0.27, -0.37, -0.23), COUNTER_HEIGHT),
     ),
 )

@@ -31,7 +31,7 @@ def _with_specimen(specimen: Specimen, task: Task) -> Task | None:
 
 
 def _variation(factor: str, level: str, specimen: Specimen, text: str) -> Variation:
-    seen = specimen.stretch != (1.0, 1.0, 1.0)
+    seen = factor == "size"  # what is flat already hardly looks flatter
     return Variation(
         "physical",
         factor,

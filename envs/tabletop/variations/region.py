@@ -22,6 +22,7 @@ Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
 MARGIN = 0.01  # m between objects
 ROOM = 0.02  # m between what was there and what is added: a finger's width and some
+OVERHANG = 0.02  # m that what is added may reach beyond a surface's area
 TRIES = 2000
 
 
@@ -146,11 +147,23 @@ def _spot(
     for _ in range(TRIES):
         surface = surfaces[int(rng.random() * len(surfaces))]
         placed = on_surface(rng, surface), kind
-        if all(gap(placed, other) > room for other in there) and all(
-            gap(placed, other) > MARGIN for other in added
-        ):
+        free = all(gap(placed, other) > room for other in there)
+        free = free and all(gap(placed, other) > MARGIN for other in added)
+        if free and _fits(placed, surface):
             return placed[0]
     return None
+
+
+def _fits(placed: Placed, surface: Surface) -> bool:
+    """Whether an object's outline is on `surface`, or leaves it by no more than `OVERHANG`."""
+    x_low, x_high, y_low, y_high = surface.area
+    return all(
+        x - radius > x_low - OVERHANG
+        and x + radius < x_high + OVERHANG
+        and y - radius > y_low - OVERHANG
+        and y + radius < y_high + OVERHANG
+        for x, y, radius in _discs(*placed)
+    )
 
 
 def is_on(pose: Pose, surface: Surface) -> bool:

@@ -61,8 +61,9 @@ def _relit(task: Task, brightness: float = 1.0, direction: Vector | None = None)
 
 
 def _repainted(part: str, paint: Paint, task: Task) -> Task | None:
+    """With another `part` of the furniture; a hand that starts low hides the wall."""
     scene = task.scene
-    if scene.photo is not None:
+    if scene.photo is not None or (part == "backdrop" and task.homes):
         return None
     return replace(task, scene=replace(scene, repaint={**scene.repaint, part: paint}))
 
