@@ -28,13 +28,13 @@ from vla_bench.envs.tabletop.world import World
 
 LEFT = Spot((-0.32, -0.16, 0.00, 0.10), COUNTER_HEIGHT, 0.08)
 RIGHT = Spot((-0.32, -0.16, 0.30, 0.40), COUNTER_HEIGHT, 0.08)
-BESIDE_FACES = Spot((-0.16, -0.13, 0.05, 0.35), COUNTER_HEIGHT, 0.04)
+BEFORE_FACES = Spot((-0.14, -0.12, 0.05, 0.35), COUNTER_HEIGHT, 0.04)
 FACES = {
     "taylor_swift": BLOND_PRINT,
     "dark_haired_face": DARK_PRINT,
     "grey_haired_face": GREY_PRINT,
 }
-FACE_SPOT = Spot((-0.31, -0.29, 0.00, 0.44), COUNTER_HEIGHT, 0.085, (1.5708, 1.5708))
+FACE_SPOT = Spot((-0.42, -0.40, 0.00, 0.44), COUNTER_HEIGHT, 0.085, (1.5708, 1.5708))
 FRUIT_HOLD, BAG_HOLD, CAN_HOLD = Hold(-0.005), Hold(0.0, (1.0, 0.0, 0.0)), Hold(0.015)
 
 APPLE_ROW = Row("move_apple_near_green_can", "Move Apple near Green Can")
@@ -113,6 +113,6 @@ MOVE_COKE_CAN_NEAR_TAYLOR_SWIFT = _task(
     FACE_ROW,
     COUNTER,
     {"coke_can": STANDING_COKE, **FACES},
-    {"coke_can": BESIDE_FACES, **dict.fromkeys(FACES, FACE_SPOT)},
+    {"coke_can": BEFORE_FACES, **dict.fromkeys(FACES, FACE_SPOT)},
     Move("coke_can", "taylor_swift", CAN_HOLD),
 )
