@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vla_bench.errors import VlaBenchError, unknown_name
+from vla_bench.errors import ConfigError, VlaBenchError, unknown_name
 
 USAGE = """\
 vla-bench: how good is a robot policy, where does it break, is it better than that other one?
@@ -19,6 +19,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
   vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
   vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
   vla-bench list                                        policies, envs, experiments
+  vla-bench assets simpler [--to FOLDER]                download SIMPLER's meshes and photographs
   vla-bench doctor                                      check this machine; print the fixes
 
   --config-dir FOLDER   your own policy/*.yaml and env/*.yaml beside the bundled ones
@@ -106,6 +107,29 @@ def _list(arguments: list[str]) -> None:
     print_listing(arguments)
 
 
+def _assets(arguments: list[str]) -> None:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from vla_bench.assets import ENVIRONMENT, named_collection, root
+    from vla_bench.download import download
+
+    match arguments:
+        case [name]:
+            to = root()
+        case [name, "--to", folder] | ["--to", folder, name]:
+            to = Path(folder).expanduser().resolve()
+        case _:
+            raise ConfigError(f"Expected `vla-bench assets NAME [--to FOLDER]`, got {arguments}.")
+    collection, console = named_collection(name), Console()
+    console.print(f"From {collection.url}\nLicence: {collection.licence}", **_PLAIN)
+    done = download(collection, to, console)
+    console.print(f"{done.n_new} of {done.n_files} files downloaded to {done.folder}", **_PLAIN)
+    if to != root():
+        console.print(f"Now type: export {ENVIRONMENT}={to}", **_PLAIN)
+
+
 def _doctor(arguments: list[str]) -> None:
     from vla_bench.doctor import examine
 
@@ -121,6 +145,7 @@ _VERBS: dict[str, Callable[[list[str]], None]] = {
     "demos": _demos,
     "report": _report,
     "list": _list,
+    "assets": _assets,
     "doctor": _doctor,
 }
 
