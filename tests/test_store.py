@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -44,6 +45,15 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     for spec in PLAN:
         assert np.array_equal(run.records[spec.id].actions, record(spec).actions)
         assert run.records[spec.id].to_dict() == record(spec).to_dict()
+
+
+def test_a_run_without_its_actions_can_still_be_tabulated(tmp_path: Path) -> None:
+    with start(tmp_path) as writer:
+        writer.append(record(PLAN[0]))
+    shutil.rmtree(tmp_path / "actions")
+    assert store.read_run(tmp_path, actions=False).records[PLAN[0].id].success
+    with pytest.raises(StoreError, match=r"line 1 cannot be read \(FileNotFoundError"):
+        store.read_run(tmp_path)
 
 
 def test_a_run_is_taken_up_where_it_stopped(tmp_path: Path) -> None:

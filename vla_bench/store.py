@@ -53,8 +53,11 @@ class Run:
         return self.folder / "videos" / f"{episode_id}.mp4"
 
 
-def read_run(folder: Path) -> Run:
-    """Read a run folder. Raises StoreError when it is none, or is damaged before its last line."""
+def read_run(folder: Path, actions: bool = True) -> Run:
+    """Read a run folder. Raises StoreError when it is none, or is damaged before its last line.
+
+    Without `actions` the records' actions are left empty: tables do not need them.
+    """
     if not (folder / "run.json").is_file():
         raise StoreError(
             f"{folder} is not a run: it has no run.json. Expected the output folder of "
@@ -64,10 +67,10 @@ def read_run(folder: Path) -> Run:
     if head["format"] != FORMAT:
         raise StoreError(f"{folder}: run.json has format {head['format']}, expected {FORMAT}.")
     plan = tuple(EpisodeSpec(**spec) for spec in head["plan"])
-    return Run(folder, head["identity"], head["sessions"], plan, _read_records(folder))
+    return Run(folder, head["identity"], head["sessions"], plan, _read_records(folder, actions))
 
 
-def _read_records(folder: Path) -> dict[str, EpisodeRecord]:
+def _read_records(folder: Path, with_actions: bool) -> dict[str, EpisodeRecord]:
     path = folder / "episodes.jsonl"
     if not path.exists():
         return {}
@@ -76,7 +79,8 @@ def _read_records(folder: Path) -> dict[str, EpisodeRecord]:
     for number, line in enumerate(complete_lines, start=1):
         try:
             data = json.loads(line)
-            actions = np.load(folder / "actions" / f"{data['spec']['id']}.npy")
+            kept = folder / "actions" / f"{data['spec']['id']}.npy"
+            actions = np.load(kept) if with_actions else np.zeros((0, 0))
             record = EpisodeRecord.from_dict(data, actions)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise StoreError(
