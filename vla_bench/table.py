@@ -56,7 +56,7 @@ def load(folders: Sequence[Path]) -> tuple[Run, ...]:
     """
     if not folders:
         raise StoreError("Expected at least one run folder, got none. Try: results/*")
-    runs = tuple(read_run(Path(folder)) for folder in folders)
+    runs = tuple(read_run(Path(folder), actions=False) for folder in folders)
     for i, run in enumerate(runs):
         for earlier in runs[:i]:
             if _names(run) == _names(earlier):
