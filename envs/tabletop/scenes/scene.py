@@ -45,13 +45,15 @@ class Camera:
     """A pinhole fixed to the robot's base: x forward, y left, z up, as in SIMPLER.
 
     `size` (width, height) pixels and `focal` (pixels) fix the field of view; images are rendered
-    straight at the policy's resolution, which squashes them as resizing would.
+    straight at the policy's resolution, which squashes them as resizing would. `principal`: how
+    far the optical axis lies left of and above the middle of the image, pixels.
     """
 
     name: str
     pose: Pose
     size: tuple[int, int]
     focal: float
+    principal: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def add_camera(spec: Any, camera: Camera, base: Pose) -> None:
     added.resolution = list(camera.size)
     added.sensor_size = [pixels * 1e-5 for pixels in camera.size]  # 10 um pixels
     added.focal_pixel = [camera.focal, camera.focal]
+    added.principal_pixel = list(camera.principal)
 
 
 def add_lights(spec: Any, scene: Scene) -> None:

@@ -24,6 +24,7 @@ from vla_bench.protocols import Image
 
 SINK_MESH = "data/custom/models/sink/collision.obj"
 AMBIENT = 0.58
+PRINCIPAL = (320 - 319.501, 240 - 239.545)  # of SIMPLER's cameras (simpler.md §2.5)
 
 
 def _photo(name: str) -> Image:
@@ -45,6 +46,7 @@ PHOTO_TABLE = replace(
     TABLE,
     name="table_photo",
     mount=replace(TABLE.mount, dress=dress_widowx),
+    cameras=tuple(replace(camera, principal=PRINCIPAL) for camera in TABLE.cameras),
     lights=(
         Light((0.0, 0.0, -1.0), 0.34),
         Light((-1.0, -0.5, -1.0), 0.17),
@@ -58,6 +60,7 @@ PHOTO_SINK = replace(
     SINK_SCENE,
     name="sink_photo",
     mount=replace(SINK_SCENE.mount, dress=dress_widowx),
+    cameras=tuple(replace(camera, principal=PRINCIPAL) for camera in SINK_SCENE.cameras),
     lights=(Light((0.0, 0.0, -1.0), 0.08),),
     ambient=AMBIENT,
     build=_build_sink,
