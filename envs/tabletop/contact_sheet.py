@@ -21,7 +21,7 @@ from vla_bench.protocols import Image
 
 SIZE = (320, 240)  # of one picture, width and height
 SUPERSAMPLING = 2
-EPISODE = 8
+EPISODE = 8  # the last one, where a task has fewer
 COLUMNS = 6
 CAPTION = 18  # pixels
 
@@ -47,16 +47,17 @@ def contact_sheet(suite: Suite) -> PillowImage.Image:
     sheet = PillowImage.new("RGB", size, "white")
     large = [SUPERSAMPLING * pixels for pixels in SIZE]
     env = TabletopEnv(
-        list(suite.tasks), EPISODE + 1, [0], large, "default", layouts="official", variation="none"
+        list(suite.tasks), None, [0], large, "default", layouts="official", variation="none"
     )
     pen = ImageDraw.Draw(sheet)
     for number, (name, task) in enumerate(suite.tasks.items()):
         left, top = number % COLUMNS * width, number // COLUMNS * band
-        pictures = _start_and_end(env, EpisodeSpec(name, name, EPISODE, 0))
+        index = min(EPISODE, len(task.layouts) - 1)
+        pictures = _start_and_end(env, EpisodeSpec(name, name, index, 0))
         for row, picture in enumerate(pictures):
             small = PillowImage.fromarray(picture).resize(SIZE, PillowImage.Resampling.BOX)
             sheet.paste(small, (left, top + row * height))
-        pen.text((left + 6, top + 2 * height + 3), task.asked(EPISODE).instruction, fill="black")
+        pen.text((left + 6, top + 2 * height + 3), task.asked(index).instruction, fill="black")
     env.close()
     return sheet
 
