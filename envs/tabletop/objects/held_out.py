@@ -17,10 +17,10 @@ ON_SURFACE = Pose((0.0, 0.0, 0.0))
 LYING = about_axis("y", math.pi / 2)  # an axis along x
 ACROSS = about_axis("x", math.pi / 2)  # an axis along y
 
-CUCUMBER_RADIUS = 0.0135
-CUCUMBER_HALF = 0.024  # m, of the middle part
+CUCUMBER_RADIUS = 0.0155
+CUCUMBER_HALF = 0.022  # m, of the middle part
 CUCUMBER_MASS = 0.045
-MATCHBOX_HALF = (0.027, 0.018, 0.0085)
+MATCHBOX_HALF = (0.026, 0.0140, 0.0130)
 MATCHBOX_MASS = 0.020
 CAR_HALF = (0.030, 0.0135, 0.0120)
 CAR_MASS = 0.035

@@ -124,7 +124,7 @@ KITCHEN = Scene(
     build=_build,
     surfaces=(
         Surface((-0.220, -0.095, 0.105, 0.280), SINK_FLOOR),
-        Surface((-0.240, -0.150, -0.085, -0.010), RACK_FLOOR),
-        Surface((-0.420, -0.305, -0.080, 0.190), COUNTER),
+        Surface((-0.230, -0.160, -0.080, -0.015), RACK_FLOOR),
+        Surface((-0.420, -0.310, -0.080, 0.190), COUNTER),
     ),
 )

@@ -120,8 +120,9 @@ def _accompanied(task: Task) -> Task | None:
 
 
 def _of_the_other(task: Task) -> Task | None:
-    """About the second object; None where the scene has no place for one."""
-    return asking_for(BESIDE, task) if task.scene.surfaces else None
+    """About the second object; None where the scene has no place for one, or too many already."""
+    has_room = task.scene.surfaces and len(task.objects) <= 2
+    return asking_for(BESIDE, task) if has_room else None
 
 
 def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout:

@@ -22,7 +22,7 @@ Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
 MARGIN = 0.01  # m between objects
 ROOM = 0.02  # m between what was there and what is added: a finger's width and some
-OVERHANG = 0.02  # m that what is added may reach beyond a surface's area
+OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
 TRIES = 2000
 
 
@@ -116,8 +116,8 @@ def add_missing(
 ) -> Layout:
     """`layout` and every object of `task` that it lacks, on the scene's surfaces, with room.
 
-    `beside`: an object whose surface it should be. Where there is no room on that, any other one
-    will do; where there is none at all, objects may be as near to each other as `MARGIN`.
+    `beside`: an object whose surface it should be. Where there is little room, objects may be as
+    near to each other as `MARGIN`; where there is none, any other surface will do.
     """
     there = [(pose, task.objects[name]) for name, pose in layout.items() if name in task.objects]
     every = task.scene.surfaces
@@ -126,7 +126,7 @@ def add_missing(
     added: list[Placed] = []
     for name, kind in task.objects.items():
         if name not in layout:
-            choices = [(first, ROOM), (every, ROOM), (every, MARGIN)]
+            choices = [(first, ROOM), (first, MARGIN), (every, ROOM), (every, MARGIN)]
             spots = (_spot(rng, kind, choice, (there, added)) for choice in choices)
             pose = next((spot for spot in spots if spot is not None), None)
             if pose is None:

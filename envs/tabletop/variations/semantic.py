@@ -39,9 +39,9 @@ class HeldOut:
 
 
 HELD_OUT = (
-    HeldOut(CUCUMBER, Grasp(point=(0.0, 0.0), height=0.015, along=(1.0, 0.0, 0.0))),
-    HeldOut(MATCHBOX, Grasp(point=(0.0, 0.0), height=0.012, along=(1.0, 0.0, 0.0))),
-    HeldOut(TOY_CAR, Grasp(point=(0.0, 0.0), height=0.016, along=(1.0, 0.0, 0.0))),
+    HeldOut(CUCUMBER, Grasp(point=(0.0, 0.0), height=0.028, along=(1.0, 0.0, 0.0))),
+    HeldOut(MATCHBOX, Grasp(point=(0.0, 0.0), height=0.027, along=(1.0, 0.0, 0.0))),
+    HeldOut(TOY_CAR, Grasp(point=(0.0, 0.0), height=0.028, along=(1.0, 0.0, 0.0))),
 )
 
 
