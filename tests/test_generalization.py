@@ -11,6 +11,7 @@ from toy_runs import ToyRun
 
 from vla_bench import report, stats, table
 from vla_bench.generalization import drop_table
+from vla_bench.merging import load
 
 TWINS = ToyRun({"push": "SSSSSf", "lift": "SSff"})
 DARK = replace(TWINS, outcomes={"push": "SSffSf", "lift": "SSfS"}, variation="visual/light/dark")
@@ -20,7 +21,7 @@ FAR = replace(TWINS, outcomes={"push": "ffffff", "lift": "ffff"}, variation="mot
 
 def drops(tmp_path: Path, *runs: ToyRun) -> pd.DataFrame:
     folders = [run.write(tmp_path / str(i)) for i, run in enumerate(runs)]
-    return drop_table(table.episodes(table.load(folders)))
+    return drop_table(table.episodes(load(folders)))
 
 
 def the_row(frame: pd.DataFrame, *where: str, policy: str = "toy") -> pd.Series:
@@ -120,7 +121,7 @@ def test_runs_that_differ_in_their_variation_alone_stand_in_one_report(tmp_path:
         replace(TWINS, card=card, env_config={"variation": "none"}).write(tmp_path / "a"),
         replace(DARK, card=dark_card, env_config={"variation": "visual"}).write(tmp_path / "b"),
     ]
-    merged = table.cards(table.load(runs))["toy_env-v0"]["variations"]
+    merged = table.cards(load(runs))["toy_env-v0"]["variations"]
     assert merged == {"visual/light/dark": "no light", "none": "as it is"}
 
 

@@ -14,11 +14,12 @@ from toy_runs import ToyRun
 from vla_bench import stats, table
 from vla_bench.comparison import comparison_table, detectable_table
 from vla_bench.errors import StoreError
+from vla_bench.merging import load
 
 
 def frame_of(tmp_path: Path, *runs: ToyRun) -> pd.DataFrame:
     folders = [run.write(tmp_path / str(i)) for i, run in enumerate(runs)]
-    return table.episodes(table.load(folders))
+    return table.episodes(load(folders))
 
 
 def the_row(frame: pd.DataFrame, **wanted: str) -> pd.Series:
@@ -116,7 +117,7 @@ def part(task: str, seed: int, **config: object) -> ToyRun:
 
 def test_parts_of_an_evaluation_are_put_together(tmp_path: Path) -> None:
     parts = [part(task, seed) for task in ("push", "lift") for seed in (0, 1)]
-    runs = table.load([p.write(tmp_path / str(i)) for i, p in enumerate(parts)])
+    runs = load([p.write(tmp_path / str(i)) for i, p in enumerate(parts)])
     success = table.success_table(table.episodes(runs))
     assert list(success["n_planned"]) == [4, 4, 8]
     card = table.cards(runs)["toy_env-v0"]
@@ -126,7 +127,7 @@ def test_parts_of_an_evaluation_are_put_together(tmp_path: Path) -> None:
 def refusal(tmp_path: Path, *runs: ToyRun) -> str:
     folders = [run.write(tmp_path / str(i)) for i, run in enumerate(runs)]
     with pytest.raises(StoreError) as raised:
-        table.load(folders)
+        load(folders)
     return str(raised.value).replace(str(tmp_path), "")
 
 
@@ -167,17 +168,17 @@ def test_a_subset_of_tasks_and_episodes_is_the_same_protocol(tmp_path: Path) -> 
     small = {"tasks": {"push": {"horizon": 9, "n_episodes": 1}}}
     large = {"tasks": {"push": {"horizon": 9, "n_episodes": 5}, "lift": {"horizon": 7}}}
     runs = [ToyRun({"push": "S"}, "a", card=small), ToyRun({"lift": "S"}, "b", card=large)]
-    loaded = table.load([run.write(tmp_path / run.policy) for run in runs])
+    loaded = load([run.write(tmp_path / run.policy) for run in runs])
     assert set(table.cards(loaded)["toy_env-v0"]["tasks"]) == {"push", "lift"}
 
 
 def test_no_folder_is_an_error() -> None:
     with pytest.raises(StoreError, match="at least one run folder"):
-        table.load([])
+        load([])
 
 
 def funnel_of(tmp_path: Path, run: ToyRun) -> dict[str, float]:
-    runs = table.load([run.write(tmp_path / str(len(run.card)))])
+    runs = load([run.write(tmp_path / str(len(run.card)))])
     funnel = table.funnel_table(table.episodes(runs), runs)
     return dict(zip(funnel["stage"], funnel["share"]))
 

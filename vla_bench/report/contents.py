@@ -14,6 +14,7 @@ import pandas as pd
 from vla_bench import table
 from vla_bench.comparison import comparison_table, detectable_table
 from vla_bench.generalization import NOMINAL, drop_table
+from vla_bench.merging import load
 from vla_bench.report.wording import interval, plural, suite_title
 from vla_bench.store import Run
 
@@ -88,7 +89,7 @@ class Contents:
     @classmethod
     def of(cls, folders: Sequence[Path]) -> Contents:
         """Raises StoreError when the runs cannot stand in one table."""
-        runs = table.load(folders)
+        runs = load(folders)
         episodes = table.episodes(runs)
         return cls(
             runs,
