@@ -54,8 +54,8 @@ class _Scale:
     ) -> None:
         rows = [row for _, cells in lines for row in cells if row is not None]
         known = [row for row in rows if not math.isnan(row.drop)]
-        low = min([0.0, *(row.low for row in known)])
-        high = max([_TICK, *(row.high for row in known)])
+        low: float = min([0.0, *(row.low for row in known)])
+        high: float = max([_TICK, *(row.high for row in known)])
         self._first, self._last = math.floor(low / _TICK), math.ceil(high / _TICK)
         self._across, self._down = across, down
 

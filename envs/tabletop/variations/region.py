@@ -105,7 +105,7 @@ def moved_to(layout: Layout, moved: Mapping[str, Pose]) -> Layout:
     poses = {**layout, **moved}
     for name in layout:
         below = carrier(layout, name)
-        if below in moved:
+        if below is not None and below in moved:
             x, y, _ = moved[below].position
             poses[name] = Pose((x, y, layout[name].position[2]), moved[below].quaternion)
     return poses
