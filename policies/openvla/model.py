@@ -89,11 +89,15 @@ class OpenVLAModel(nn.Module):
 
         `pixels` is (b, 3 per tower, 224, 224), normalized. Position 256 + i predicts id i + 1.
         """
+        logits: Tensor = self.language_model.lm_head(self.hidden(pixels, ids))
+        return logits
+
+    def hidden(self, pixels: Tensor, ids: Tensor) -> Tensor:
+        """What the output head reads, (b, 256 + t, width), at every position of `forward`."""
         x = self.embed(pixels, ids)
         decoder = self.language_model.model
-        hidden = decoder(x, decoder.place_prompt(x.shape[1]))
-        logits: Tensor = self.language_model.lm_head(hidden)
-        return logits
+        states: Tensor = decoder(x, decoder.place_prompt(x.shape[1]))
+        return states
 
     def embed(self, pixels: Tensor, ids: Tensor) -> Tensor:
         """The decoder's input (b, 256 + t, width)."""

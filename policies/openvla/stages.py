@@ -1,0 +1,72 @@
+"""Which parameters a training changes, and how the optimizer groups them.
+
+The four stages of the paper's Table on parameter-efficient fine-tuning, as in
+openvla/openvla@c8f03f4, prismatic/models/vlms/prismatic.py. LoRA is in `lora.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vla_bench.errors import ConfigError, unknown_name
+from vla_bench.policies.openvla.checkpoint import load_weights, open_weights, read_config
+from vla_bench.policies.openvla.model import OpenVLAModel
+
+_ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
+STAGES: Mapping[str, str] = {
+    "full": r"",
+    "frozen_vision": r"(projector|language_model)\.",
+    "sandwich": rf"(vision_backbone\.|projector\.|{_ENDS})",
+    "last_layer": _ENDS,
+}
+"""Stage -> which names are trained; `{last}` is the number of the last decoder layer."""
+
+
+def load_trainable(folder: Path, device: torch.device, dtype: torch.dtype) -> OpenVLAModel:
+    """The checkpoint in `folder` with every parameter of its own, all of them frozen.
+
+    As published: nothing fused or dropped, so that the state dict can be saved as a checkpoint.
+    """
+    model = OpenVLAModel.on_meta(read_config(folder))
+    load_weights(model, open_weights(folder), lambda _, tensor: tensor.to(device, dtype, copy=True))
+    return model.train()
+
+
+def train_stage(model: OpenVLAModel, stage: str) -> None:
+    """Let exactly the parameters of `stage` be trained.
+
+    Parameters that no forward pass reads are among them, as in the published code: they never get a
+    gradient, and an optimizer leaves them alone.
+    """
+    if stage not in STAGES:
+        raise unknown_name("stage", stage, STAGES)
+    last = model.config.decoder.n_layers - 1
+    trained = re.compile(STAGES[stage].replace("{last}", str(last)))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trained.match(name) is not None)
+
+
+def n_trained(model: nn.Module) -> int:
+    """How many numbers an optimizer changes."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """What AdamW is given: biases and 1-d parameters (norms, layer scales) do not decay.
+
+    openvla/openvla@c8f03f4, prismatic/training/strategies/fsdp.py. Raises ConfigError when nothing
+    is trained.
+    """
+    trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    if not trained:
+        raise ConfigError("Nothing is trained: call train_stage or add_lora on the model first.")
+    exempt = [p for n, p in trained if p.ndim <= 1 or n.endswith(".bias")]
+    decayed = [p for n, p in trained if p.ndim > 1 and not n.endswith(".bias")]
+    groups = [(decayed, weight_decay), (exempt, 0.0)]
+    return [{"params": params, "weight_decay": decay} for params, decay in groups if params]
