@@ -78,6 +78,19 @@ def test_a_misspelt_name_gets_the_nearest_valid_one(
     assert "Traceback" not in done.stderr
 
 
+def test_an_unknown_task_gets_the_nearest_valid_one(tmp_path: Path) -> None:
+    command = (
+        "eval",
+        "policy=scripted",
+        "env=widowx_simpler_tabletop",
+        "env.tasks=[carot_on_plate]",
+    )
+    done = vla_bench(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Unknown task 'carot_on_plate'. Did you mean 'carrot_on_plate'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_run_is_named(tmp_path: Path) -> None:
     done = vla_bench("report", "results/none", cwd=tmp_path)
     assert done.returncode == 1

@@ -10,7 +10,7 @@ import pytest
 from toys import Walker
 
 from vla_bench.episode import EpisodeRecord, EpisodeSpec, Fault, Outcome
-from vla_bench.errors import EnvError
+from vla_bench.errors import ConfigError, EnvError
 from vla_bench.evaluate import evaluate
 from vla_bench.lane import Lane, LaneConfig
 from vla_bench.protocols import Policy
@@ -122,9 +122,15 @@ def test_a_policy_that_drops_a_request_is_refused() -> None:
     assert "walker: expected 1 chunks, one per request, got 0." in str(records["walk-00-s0"].error)
 
 
-def test_an_env_that_cannot_be_built_stops_the_run_with_its_reason() -> None:
+def test_an_env_that_refuses_its_config_stops_the_run_with_its_own_words() -> None:
     config = LaneConfig({"_target_": "toys.Corridor", "nonsense": 1}, None, 60)
-    with pytest.raises(EnvError, match=r"(?s)The env cannot be opened, 3 attempts.*'nonsense'"):
+    with pytest.raises(ConfigError, match=r"^toys\.Corridor refused its config: .*'nonsense'\.$"):
+        play(Walker(), config)
+
+
+def test_an_env_that_cannot_be_opened_stops_the_run_with_its_log() -> None:
+    config = LaneConfig({"_target_": "toys.explode"}, None, 60)
+    with pytest.raises(EnvError, match=r"(?s)cannot be opened, 3 attempts.*unsupported operand"):
         play(Walker(), config)
 
 

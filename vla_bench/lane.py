@@ -5,7 +5,8 @@ for every chunk. An exception in it ends it with a traceback in its log: the par
 and opens a fresh lane, so no broken state is ever used again. Messages are dicts with a "kind":
 
     parent -> child   open {env} | run {spec, view} | chunk {chunk} | abort
-    child -> parent   description {...} | question {observations} | record {record, actions}
+    child -> parent   description {...} | refused {text}
+                      question {observations} | record {record, actions}
 
 Runs on Python 3.10 with numpy and msgpack alone (the env may need more).
 """
@@ -29,7 +30,7 @@ from typing import Any
 from vla_bench.actions import ActionSpec, Dimension
 from vla_bench.construct import construct
 from vla_bench.episode import EpisodeRecord, EpisodeSpec
-from vla_bench.errors import EnvError
+from vla_bench.errors import ConfigError, EnvError, VlaBenchError
 from vla_bench.protocols import Env, FloatArray, Observation
 from vla_bench.rollout import View, rollout
 from vla_bench.wire import pack, unpack
@@ -117,11 +118,16 @@ class Lane:
             self.connection.send_bytes(pack(message))
 
     def receive(self) -> dict[str, Any]:
-        """The child's next message; blocks. Raises LaneClosedError when the child has ended."""
+        """The child's next message; blocks.
+
+        Raises LaneClosedError when the child has ended, ConfigError when it refused its config.
+        """
         try:
             message: dict[str, Any] = unpack(self.connection.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._closed() from error
+        if message["kind"] == "refused":
+            raise ConfigError(message["text"])
         return message
 
     def run(self, spec: EpisodeSpec, view: View) -> None:
@@ -195,7 +201,11 @@ def serve(descriptor: int) -> None:
     """The child: one env, one episode after another, until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     connection = Connection(descriptor)
-    env: Env = construct(unpack(connection.recv_bytes())["env"])
+    try:
+        env: Env = construct(unpack(connection.recv_bytes())["env"])
+    except VlaBenchError as error:  # written for the user, who needs no traceback
+        connection.send_bytes(pack({"kind": "refused", "text": str(error)}))
+        return
     connection.send_bytes(pack({"kind": "description", **_describe(env)}))
     try:
         while True:
