@@ -15,7 +15,7 @@ from torch import Tensor
 from vla_bench.policies.openvla.checkpoint import Weights
 from vla_bench.policies.openvla.config import CheckpointError, read_json
 
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
 _REFUSED = ("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "layer_replication")
 
 
@@ -84,7 +84,7 @@ def _scale(config: Mapping[str, Any]) -> float:
 def _sort(scale: float, tensors: Mapping[str, Tensor]) -> Adapter:
     pairs, replaced = {}, {}
     for key, tensor in tensors.items():
-        name = key.removeprefix(_PREFIX).replace(".base_layer.", ".")
+        name = key.removeprefix(PREFIX).replace(".base_layer.", ".")
         if name.endswith(".lora_A.weight"):
             module = name.removesuffix(".lora_A.weight")
             partner = key.replace(".lora_A.", ".lora_B.")
