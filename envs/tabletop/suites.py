@@ -15,7 +15,7 @@ from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.tasks.google_paper.catalog import GOOGLE_PAPER_TASKS
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
-from vla_bench.envs.tabletop.visual_matching.tasks import VISUAL_MATCHING_TASKS, require_assets
+from vla_bench.envs.tabletop.visual_matching import tasks as visual_matching
 from vla_bench.errors import ConfigError, unknown_name
 
 
@@ -44,8 +44,8 @@ class Suite:
         if (layouts, variation) != ("official", "none"):
             raise ConfigError(
                 f"{self.name} has layouts=official and variation=none, got layouts={layouts} and "
-                f"variation={variation}: photographs do not vary. Their twins without photographs "
-                "do: env=widowx_simpler_tabletop."
+                f"variation={variation}: photographs do not vary. The twin without photographs "
+                f"does: env={self.name.split('-')[0].replace('visual_matching', 'tabletop')}."
             )
         self.require(tasks)
 
@@ -154,8 +154,23 @@ WIDOWX_VISUAL_MATCHING = Suite(
     score="furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; 1 while the "
     "success rule holds",
     source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
-    tasks=VISUAL_MATCHING_TASKS,
-    require=require_assets,
+    tasks=visual_matching.WIDOWX_TASKS,
+    require=visual_matching.require_assets,
+)
+
+GOOGLE_ROBOT_VISUAL_MATCHING = Suite(
+    name="google_robot_simpler_visual_matching-v0",
+    description="SIMPLER's pick coke can in its visual-matching setting, in MuJoCo: three "
+    "orientations of 25 initial states each, with SIMPLER's can, arm and photograph, which "
+    "`vla-bench assets simpler` downloads; otherwise google_robot_simpler_tabletop-v0. Of "
+    "SIMPLER's four arm colours the default one alone; base and head, which the camera does "
+    "not see, are not drawn. Moving near, drawers and the apple are not in it. Rank "
+    "correlation with SIMPLER has not been measured.",
+    success="the task's rule holds at the last step of an episode of fixed length",
+    score=GOOGLE_ROBOT_SIMPLER.score,
+    source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
+    tasks=visual_matching.GOOGLE_TASKS,
+    require=visual_matching.require_assets,
 )
 
 SUITES: dict[str, Suite] = {
@@ -163,6 +178,7 @@ SUITES: dict[str, Suite] = {
     for suite in (
         WIDOWX_SIMPLER,
         WIDOWX_VISUAL_MATCHING,
+        GOOGLE_ROBOT_VISUAL_MATCHING,
         GOOGLE_ROBOT_SIMPLER,
         BRIDGE_V2,
         GOOGLE_ROBOT,

@@ -1,4 +1,4 @@
-"""The objects of SIMPLER's WidowX tasks, from its mesh files.
+"""SIMPLER's objects, from its mesh files.
 
 Sizes of the boxes and masses as SIMPLER loads them: simpler.md §2.8. Rests: the settled poses
 measured there, from which the physics here settles anew.
@@ -7,7 +7,7 @@ measured there, from which the physics here settles anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +114,8 @@ EGGPLANT = TabletopObject(
     Model("eggplant", 0.0209, None),
     rolls=True,
 )
+
+
+def coke(twin: TabletopObject) -> TabletopObject:
+    """SIMPLER's opened coke can, lying or standing as the `twin` does."""
+    return replace(twin, build=Model("opened_coke_can", 0.0200, twin.rest))

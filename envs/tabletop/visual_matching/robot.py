@@ -1,4 +1,4 @@
-"""The WidowX in the meshes of SIMPLER's URDF; bodies, masses, drives and contacts stay ours."""
+"""Robots in the meshes of SIMPLER's URDFs; bodies, masses, drives and contacts stay ours."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, VISIBLE_GROUP
 from vla_bench.envs.tabletop.robots.robot import Robot
 from vla_bench.protocols import FloatArray
 
-FOLDER = "mani_skill2_real2sim/assets/descriptions/widowx_description"
-MATERIAL = "simpler_widowx"
+DESCRIPTIONS = "mani_skill2_real2sim/assets/descriptions"
 SPECULAR, SHININESS = 0.1, 0.3  # chosen so that faces are as bright as in SIMPLER's own picture
 
 
@@ -39,34 +38,79 @@ class Visual:
         return replace(self, to_link=to_other @ self.to_link)
 
 
-def dress_widowx(spec: Any, robot: Robot) -> None:
-    """Hide the shapes of `robot` in an MjSpec and hang SIMPLER's meshes on its links instead.
+@dataclass(frozen=True)
+class Dress:
+    """The visible meshes of one URDF in ``DESCRIPTIONS``/`folder`.
 
-    Links of the URDF that the robot lacks belong to the nearest link above that it has.
+    `unseen` are links that no camera of the suite sees, drawn not at all: those of GLB files,
+    which MuJoCo cannot read, and the head, in which the camera sits.
     """
-    urdf = asset("simpler", f"{FOLDER}/wx250s.urdf")
-    tree = ElementTree.parse(urdf).getroot()
-    ours = {link.name for link in robot.links}
-    parents = _parents(tree)
-    for link in ours:
-        for geom in spec.body(link).geoms:
-            geom.group = COLLISION_GROUP
-    add_paint(spec, MATERIAL, Paint(_mean_color(), specular=SPECULAR, shininess=SHININESS))
-    for number, visual in enumerate(_visuals(tree)):
-        link, to_link = _carrier(visual.link, parents, ours)
-        _hang(spec, spec.body(link), f"{MATERIAL}_{number}", visual.placed(to_link))
+
+    folder: str
+    urdf: str
+    unseen: frozenset[str] = frozenset()
+
+    def require(self) -> None:
+        """Raises MissingDependencyError unless the URDF and all it draws are there."""
+        for visual in self._visuals():
+            _paint(visual.file)
+
+    def __call__(self, spec: Any, robot: Robot) -> None:
+        """Hide the shapes of `robot` in an MjSpec and hang the meshes on its links instead.
+
+        Links of the URDF that the robot lacks belong to the nearest link above that it has.
+        """
+        ours = {link.name for link in robot.links}
+        for link in ours:
+            for geom in spec.body(link).geoms:
+                geom.group = COLLISION_GROUP
+        parents = _parents(self._tree())
+        for number, visual in enumerate(self._visuals()):
+            link, to_link = _carrier(visual.link, parents, ours)
+            name = add_paint(spec, f"simpler_{robot.name}_{number}", _paint(visual.file))
+            _hang(spec, spec.body(link), name, visual.placed(to_link))
+
+    def _tree(self) -> ElementTree.Element:
+        return ElementTree.parse(asset("simpler", f"{self._folder}/{self.urdf}")).getroot()
+
+    @property
+    def _folder(self) -> str:
+        return f"{DESCRIPTIONS}/{self.folder}"
+
+    def _visuals(self) -> Iterator[Visual]:
+        for link in self._tree().iter("link"):
+            if link.get("name") in self.unseen:
+                continue
+            for visual in link.findall("visual"):
+                mesh = visual.find("geometry/mesh")
+                assert mesh is not None, "the URDFs at the pinned commit draw meshes only"
+                scale = [float(value) for value in mesh.get("scale", "1 1 1").split()]
+                file = asset("simpler", f"{self._folder}/{mesh.get('filename')}")
+                yield Visual(link.get("name", ""), file, _origin(visual.find("origin")), scale)
 
 
-def require_widowx() -> None:
-    """Raises MissingDependencyError unless the URDF and all it draws are there."""
-    list(_visuals(ElementTree.parse(asset("simpler", f"{FOLDER}/wx250s.urdf")).getroot()))
-    _mean_color()
+DRESS_WIDOWX = Dress("widowx_description", "wx250s.urdf")
+DRESS_GOOGLE_ROBOT = Dress(
+    "googlerobot_description",
+    "google_robot_meta_sim_fix_wheel_fix_fingertip.urdf",
+    frozenset(
+        {
+            "link_base",
+            "link_wheel_left",
+            "link_wheel_right",
+            "link_rear_wheel_left",
+            "link_rear_wheel_right",
+            "link_head_pan",
+            "link_head_tilt",
+        }
+    ),
+)
 
 
 def _hang(spec: Any, body: Any, name: str, visual: Visual) -> None:
     mesh = spec.add_mesh(name=name, file=str(visual.file), scale=visual.scale)
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # it weighs nothing, and may be thin
-    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=MATERIAL)
+    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name)
     geom.pos = visual.to_link[:3, 3].tolist()
     geom.quat = quaternion_of(visual.to_link[:3, :3]).tolist()
     geom.group, geom.density = VISIBLE_GROUP, 0.0
@@ -74,21 +118,18 @@ def _hang(spec: Any, body: Any, name: str, visual: Visual) -> None:
     geom.castshadow = False
 
 
-def _mean_color() -> tuple[float, ...]:
-    """The meshes have no texture coordinates: all that is seen of their texture is one colour."""
-    with PillowImage.open(asset("simpler", f"{FOLDER}/interbotix_black.png")) as image:
-        rgb = np.asarray(image.convert("RGB"), float).reshape(-1, 3).mean(axis=0) / 255.0
-    return (*rgb.tolist(), 1.0)
-
-
-def _visuals(tree: ElementTree.Element) -> Iterator[Visual]:
-    for link in tree.iter("link"):
-        for visual in link.findall("visual"):
-            mesh = visual.find("geometry/mesh")
-            assert mesh is not None, "the URDF at the pinned commit draws meshes only"
-            scale = [float(value) for value in mesh.get("scale", "1 1 1").split()]
-            file = asset("simpler", f"{FOLDER}/{mesh.get('filename')}")
-            yield Visual(link.get("name", ""), file, _origin(visual.find("origin")), scale)
+def _paint(obj: Path) -> Paint:
+    """The texture that an OBJ's material names; of it only the mean where the OBJ has no uv."""
+    lines = obj.read_text().splitlines()
+    named = [line.split(maxsplit=1)[1] for line in lines if line.startswith("mtllib ")]
+    material = obj.with_name(named[0].strip()).read_text().splitlines()
+    maps = [line.split(maxsplit=1)[1] for line in material if line.startswith("map_Kd ")]
+    with PillowImage.open(obj.parent / maps[0].strip()) as image:
+        texture = np.asarray(image.convert("RGB"))
+    if any(line.startswith("vt ") for line in lines):
+        return Paint(texture=texture, specular=SPECULAR, shininess=SHININESS)
+    mean = (texture.reshape(-1, 3).mean(axis=0) / 255.0).tolist()
+    return Paint((*mean, 1.0), specular=SPECULAR, shininess=SHININESS)
 
 
 def _parents(tree: ElementTree.Element) -> Mapping[str, tuple[str, FloatArray]]:

@@ -1,4 +1,4 @@
-"""SIMPLER's photographed table and sink: felt as its meshes, seen as its photographs.
+"""SIMPLER's photographed table, sink and counter: felt as its meshes, seen as its photographs.
 
 Lights are SIMPLER's (simpler.md §2.7) as the screen shows them. It adds linear light and encodes
 the sum, MuJoCo adds encoded light: so each light here adds what it adds to a face turned its way,
@@ -8,6 +8,7 @@ the sum, MuJoCo adds encoded light: so each light here adds what it adds to a fa
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,21 +16,43 @@ from PIL import Image as PillowImage
 
 from vla_bench.assets import asset
 from vla_bench.envs.tabletop.objects.builder import Solid
-from vla_bench.envs.tabletop.scenes.scene import Furniture, Light
-from vla_bench.envs.tabletop.scenes.sink import COUNTER_HEIGHT, SINK, SINK_SCENE
+from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT, TOP
+from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Scene
+from vla_bench.envs.tabletop.scenes.sink import COUNTER_HEIGHT as SINK_TABLE_HEIGHT
+from vla_bench.envs.tabletop.scenes.sink import SINK, SINK_SCENE
 from vla_bench.envs.tabletop.scenes.table import TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.visual_matching.convert import hulls
-from vla_bench.envs.tabletop.visual_matching.robot import dress_widowx
+from vla_bench.envs.tabletop.visual_matching.robot import (
+    DRESS_GOOGLE_ROBOT,
+    DRESS_WIDOWX,
+    Dress,
+)
 from vla_bench.protocols import Image
 
 SINK_MESH = "data/custom/models/sink/collision.obj"
 AMBIENT = 0.58
-PRINCIPAL = (320 - 319.501, 240 - 239.545)  # of SIMPLER's cameras (simpler.md §2.5)
+PRINCIPAL = (320 - 319.501, 240 - 239.545)  # of SIMPLER's WidowX cameras (simpler.md §2.5)
 
 
-def _photo(name: str) -> Image:
+def _photo(name: str, size: tuple[int, int]) -> Image:
+    """At the camera's `size` (width, height), bilinear where it has another, as in SIMPLER."""
     with PillowImage.open(asset("simpler", f"data/real_inpainting/{name}.png")) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert("RGB").resize(size, PillowImage.Resampling.BILINEAR))
+
+
+def _seen_as(scene: Scene, photo: str, build: Callable[[Furniture], None], dress: Dress) -> Scene:
+    """`scene` felt as `build` and seen as `photo`, by cameras with SIMPLER's principal point."""
+    (camera,) = scene.cameras
+    principal = PRINCIPAL if dress is DRESS_WIDOWX else camera.principal
+    return replace(
+        scene,
+        name=f"{scene.name}_photo",
+        mount=replace(scene.mount, dress=dress),
+        cameras=(replace(camera, principal=principal),),
+        ambient=AMBIENT,
+        build=build,
+        photo=functools.partial(_photo, photo, camera.size),
+    )
 
 
 def _build_table(furniture: Furniture) -> None:
@@ -37,32 +60,29 @@ def _build_table(furniture: Furniture) -> None:
 
 
 def _build_sink(furniture: Furniture) -> None:
-    furniture.barrier(Solid("box", (0.6, 0.9, 0.02), (-0.1, 0.2, COUNTER_HEIGHT - 0.02)))
+    furniture.barrier(Solid("box", (0.6, 0.9, 0.02), (-0.1, 0.2, SINK_TABLE_HEIGHT - 0.02)))
     for number, points in enumerate(hulls(asset("simpler", SINK_MESH))):
         furniture.barrier_hull(f"sink_{number}", points + SINK)
 
 
+def _build_counter(furniture: Furniture) -> None:
+    x, y, half_x, half_y = TOP
+    furniture.barrier(Solid("box", (half_x, half_y, 0.02), (x, y, COUNTER_HEIGHT - 0.02)))
+
+
+TABLETOP_LIGHTS = (
+    Light((0.0, 0.0, -1.0), 0.34),
+    Light((-1.0, -0.5, -1.0), 0.17),
+    Light((1.0, 1.0, -1.0), 0.17),
+)
 PHOTO_TABLE = replace(
-    TABLE,
-    name="table_photo",
-    mount=replace(TABLE.mount, dress=dress_widowx),
-    cameras=tuple(replace(camera, principal=PRINCIPAL) for camera in TABLE.cameras),
-    lights=(
-        Light((0.0, 0.0, -1.0), 0.34),
-        Light((-1.0, -0.5, -1.0), 0.17),
-        Light((1.0, 1.0, -1.0), 0.17),
-    ),
-    ambient=AMBIENT,
-    build=_build_table,
-    photo=functools.partial(_photo, "bridge_real_eval_1"),
+    _seen_as(TABLE, "bridge_real_eval_1", _build_table, DRESS_WIDOWX), lights=TABLETOP_LIGHTS
 )
 PHOTO_SINK = replace(
-    SINK_SCENE,
-    name="sink_photo",
-    mount=replace(SINK_SCENE.mount, dress=dress_widowx),
-    cameras=tuple(replace(camera, principal=PRINCIPAL) for camera in SINK_SCENE.cameras),
+    _seen_as(SINK_SCENE, "bridge_sink", _build_sink, DRESS_WIDOWX),
     lights=(Light((0.0, 0.0, -1.0), 0.08),),
-    ambient=AMBIENT,
-    build=_build_sink,
-    photo=functools.partial(_photo, "bridge_sink"),
+)
+PHOTO_COUNTER = replace(
+    _seen_as(COUNTER, "google_coke_can_real_eval_1", _build_counter, DRESS_GOOGLE_ROBOT),
+    lights=TABLETOP_LIGHTS,
 )

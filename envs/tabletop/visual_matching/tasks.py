@@ -1,4 +1,6 @@
-"""SIMPLER's four WidowX tasks in its own look: only scene and objects differ from the twin's.
+"""SIMPLER's four WidowX tasks and its coke can in its own look.
+
+Only scene and objects differ from the twins without photographs.
 
 SIMPLER's eggplant is dropped into an uneven sink and rolls, by up to half a turn, before an episode
 begins; no two engines roll alike. So where its pose after that was measured (`ROLLED`) it starts
@@ -17,12 +19,18 @@ from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.carrot_on_plate import CARROT_ON_PLATE
 from vla_bench.envs.tabletop.tasks.eggplant_in_basket import BASKET_PLANE, EGGPLANT_IN_BASKET
+from vla_bench.envs.tabletop.tasks.google.pick_can import (
+    CAN,
+    PICK_HORIZONTAL,
+    PICK_STANDING,
+    PICK_VERTICAL,
+)
 from vla_bench.envs.tabletop.tasks.spoon_on_towel import SPOON_ON_TOWEL
 from vla_bench.envs.tabletop.tasks.stack_cube import STACK_CUBE
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.visual_matching import objects
-from vla_bench.envs.tabletop.visual_matching.robot import require_widowx
-from vla_bench.envs.tabletop.visual_matching.scenes import PHOTO_SINK, PHOTO_TABLE
+from vla_bench.envs.tabletop.visual_matching.robot import Dress
+from vla_bench.envs.tabletop.visual_matching.scenes import PHOTO_COUNTER, PHOTO_SINK, PHOTO_TABLE
 
 ROLLED = {  # initial state -> pose measured in SIMPLER, golden data of ManiSkill2_real2sim@ef7a4d4
     0: Pose((-0.119319, 0.193955, 0.938541), (0.990213, -0.079527, -0.113049, 0.019345)),
@@ -79,7 +87,12 @@ MATCHED = (
         {"eggplant": objects.EGGPLANT, "basket": BASKET_PLANE},
     ),
 )
-VISUAL_MATCHING_TASKS: dict[str, Task] = {task.name: task for task in MATCHED}
+PICKED = tuple(
+    _matched(task, PHOTO_COUNTER, {CAN: objects.coke(task.objects[CAN])})
+    for task in (PICK_HORIZONTAL, PICK_VERTICAL, PICK_STANDING)
+)
+WIDOWX_TASKS: dict[str, Task] = {task.name: task for task in MATCHED}
+GOOGLE_TASKS: dict[str, Task] = {task.name: task for task in PICKED}
 
 
 def require_assets(tasks: Iterable[Task]) -> None:
@@ -90,4 +103,5 @@ def require_assets(tasks: Iterable[Task]) -> None:
                 kind.build.require()
         if task.scene.photo is not None:
             task.scene.photo()
-    require_widowx()
+        if isinstance(task.scene.mount.dress, Dress):
+            task.scene.mount.dress.require()
