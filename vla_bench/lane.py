@@ -220,7 +220,7 @@ def _serve_episode(env: Env, connection: Connection, message: Mapping[str, Any])
     view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
 
     def ask(observations: Sequence[Observation]) -> FloatArray:
-        question = [asdict_shallow(o) for o in observations]
+        question = [vars(o) for o in observations]  # asdict would copy every image
         connection.send_bytes(pack({"kind": "question", "observations": question}))
         answer = unpack(connection.recv_bytes())
         if answer["kind"] == "abort":
@@ -234,16 +234,6 @@ def _serve_episode(env: Env, connection: Connection, message: Mapping[str, Any])
         return
     reply = {"kind": "record", "record": record.to_dict(), "actions": record.actions}
     connection.send_bytes(pack(reply))
-
-
-def asdict_shallow(observation: Observation) -> dict[str, Any]:
-    """`dataclasses.asdict` without its deep copy of every image."""
-    return {
-        "images": dict(observation.images),
-        "instruction": observation.instruction,
-        "proprio": dict(observation.proprio),
-        "privileged": dict(observation.privileged),
-    }
 
 
 def _describe(env: Env) -> dict[str, Any]:

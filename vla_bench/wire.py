@@ -5,6 +5,7 @@ Knows nothing of what it carries. Needs numpy and msgpack; runs on Python 3.10 w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgpack
@@ -15,7 +16,7 @@ _KINDS = "biuf"  # bool, signed, unsigned, float: nothing that needs pickle
 
 
 def pack(message: Any) -> bytes:
-    """Encode dicts, lists, str, bytes, numbers, None, numpy arrays and scalars.
+    """Encode mappings, lists, str, bytes, numbers, None, numpy arrays and scalars.
 
     Raises TypeError, naming the type, for anything else; arrays of objects, strings or complex
     numbers included.
@@ -32,6 +33,8 @@ def unpack(data: bytes) -> Any:
 def _encode(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Mapping):
+        return dict(value)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in _KINDS:
         dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray) else ""
         raise TypeError(f"cannot send a {type(value).__name__}{dtype} over the wire")
