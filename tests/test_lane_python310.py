@@ -34,7 +34,7 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python310")
     subprocess.run([working[0], "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    command = [python, "-m", "pip", "install", "--quiet", "numpy==1.24.*", "msgpack"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "numpy==1.24.*", "msgpack"]
     if subprocess.run(command, capture_output=True).returncode != 0:
         pytest.skip("numpy 1.24 cannot be installed here (no package index?)")
     return python

@@ -91,10 +91,15 @@ class Policy(Protocol):
     `PrivilegedPolicy`); tables mark it, since no robot could run it.
     """
 
-    name: str
-    action_spec: ActionSpec
-    cameras: Sequence[str]
-    history: int
+    # Properties, so that an implementation's plain attributes may have narrower types.
+    @property
+    def name(self) -> str: ...
+    @property
+    def action_spec(self) -> ActionSpec: ...
+    @property
+    def cameras(self) -> Sequence[str]: ...
+    @property
+    def history(self) -> int: ...
 
     def act(self, requests: Sequence[Request]) -> Sequence[FloatArray]:
         """One chunk (h, action_spec.dim), h >= 1, per request; every row is executed, open loop."""
@@ -125,10 +130,14 @@ class Env(Protocol):
             ``horizon``, ``success``, ``image_size``, ``source``; every task under ``tasks``.
     """
 
-    name: str
-    action_spec: ActionSpec
-    cameras: Sequence[str]
-    card: Mapping[str, Any]
+    @property
+    def name(self) -> str: ...
+    @property
+    def action_spec(self) -> ActionSpec: ...
+    @property
+    def cameras(self) -> Sequence[str]: ...
+    @property
+    def card(self) -> Mapping[str, Any]: ...
 
     def episodes(self) -> Sequence[EpisodeSpec]:
         """The plan, in a fixed order."""
