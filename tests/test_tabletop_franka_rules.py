@@ -14,6 +14,7 @@ from vla_bench.envs.tabletop.objects.cookware import SMALL_POT
 from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.catalog import DROID_TASKS, FRANKA_TASKS
+from vla_bench.envs.tabletop.tasks.franka.flip_pot import ON_TABLE
 from vla_bench.envs.tabletop.tasks.franka.goal import TOUCHED
 from vla_bench.envs.tabletop.tasks.task import Judge, Task
 from vla_bench.envs.tabletop.world import World
@@ -104,6 +105,18 @@ def test_a_pot_must_be_let_go() -> None:
     assert not judge.judge().success
 
 
+def test_a_pot_that_is_held_on_the_table_has_not_been_let_go() -> None:
+    world, task, judge = begin("flip_steel_pot_upright")
+    expert = task.expert(world)
+    for _ in range(task.horizon):
+        world.step(expert.act())
+        events = judge.judge().events
+        if "held_upright" in events and world.frame("pot")[0][2] < TABLE_HEIGHT + ON_TABLE:
+            break
+    assert "grasped" in events
+    assert "placed" not in events
+
+
 @pytest.mark.parametrize(("degrees", "fallen"), [(0, False), (50, False), (70, True), (90, True)])
 def test_fallen_is_a_lean_of_more_than_60_degrees(degrees: float, fallen: bool) -> None:
     world, _, judge = begin("knock_object_over")
@@ -166,6 +179,15 @@ def test_a_towel_beside_or_still_in_the_hand_does_not_cover() -> None:
     run_until(world, task, judge, TOUCHED)
     verdict = judge.judge()
     assert (verdict.success, verdict.score) == (False, 0.5)
+
+
+def test_a_towel_under_a_pot_does_not_cover_it() -> None:
+    world, _, judge = begin("cover_object_with_towel", 0)
+    x, y, _ = world.frame("pot")[0]
+    put(world, "pot", Pose((x, y, TABLE_HEIGHT + 0.3)), n_steps=0)
+    put(world, "towel", Pose((x, y, TABLE_HEIGHT + 0.006)), n_steps=0)
+    put(world, "pot", Pose((x, y, TABLE_HEIGHT + 0.012)))
+    assert not judge.judge().success
 
 
 def test_the_towel_droops_when_it_is_held_in_the_middle_and_lies_flat_on_the_table() -> None:

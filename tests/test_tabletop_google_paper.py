@@ -196,15 +196,16 @@ def test_an_idle_arm_earns_nothing(worlds: dict[str, World], name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lean", "upright"), [(0.0, True), (10.0, True), (90.0, False), (180.0, False)]
+    ("lean", "height", "upright"),
+    [(0.0, 0.069, True), (10.0, 0.074, True), (20.0, 0.076, False), (180.0, 0.054, False)],
 )
 def test_a_can_is_upright_with_its_lid_up_within_15_degrees(
-    worlds: dict[str, World], lean: float, upright: bool
+    worlds: dict[str, World], lean: float, height: float, upright: bool
 ) -> None:
     world, _, judge = begin(worlds, "place_coke_can_upright")
     lid_up = about_axis("x", math.pi / 2)
     turned = multiply(about_axis("x", math.radians(lean)), lid_up)
-    put(world, "coke_can", Pose((-0.2, 0.2, COUNTER_HEIGHT + 0.07), tuple(turned)), n_steps=0)
+    put(world, "coke_can", Pose((-0.2, 0.2, COUNTER_HEIGHT + height), tuple(turned)), n_steps=0)
     assert judge.judge().success is upright
 
 

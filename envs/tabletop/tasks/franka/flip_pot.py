@@ -87,7 +87,7 @@ class FlipJudge:
             "held_upright": upright,
             "placed": success,
         }
-        score = 1.0 if success else PARTIAL * (self._grasped or stands)
+        score = 1.0 if success else PARTIAL if self._grasped or stands else 0.0
         return Verdict(success, score, frozenset(name for name, holds in held.items() if holds))
 
 

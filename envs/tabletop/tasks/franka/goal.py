@@ -71,7 +71,7 @@ class FirstTouchJudge:
         right = self._first == {goal.target}
         verdict = self._judge.judge()
         events = verdict.events | ({TOUCHED} if right else set())
-        return Verdict(verdict.success, max(verdict.score, PARTIAL * right), events)
+        return Verdict(verdict.success, max(verdict.score, PARTIAL if right else 0.0), events)
 
     def _has_felt(self, name: str) -> bool:
         """Whether an object is touched, or has been moved: a knock may be over by now."""
