@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,7 +169,7 @@ def test_no_connection_is_an_error_after_a_few_attempts(
     tmp_path: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(download.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     nowhere = replace(collection, url="http://127.0.0.1:9", assets=collection.assets[:1])
     with pytest.raises(
         download.DownloadError, match=r"Cannot download http://127\.0\.0\.1:9/LICENSE"

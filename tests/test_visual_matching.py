@@ -142,7 +142,7 @@ def test_the_dressed_robot_moves_as_the_undressed_one_does(
         for _ in range(4):
             world.step(np.array([0.02, -0.01, 0.01, 0.0, 0.05, 0.1, 0.0]))
         paths.append(np.array(world.data.qpos))
-    np.testing.assert_array_equal(*paths)
+    np.testing.assert_array_equal(paths[0], paths[1])
 
 
 def play(env: TabletopEnv, spec: EpisodeSpec) -> bool:

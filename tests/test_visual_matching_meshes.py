@@ -20,7 +20,8 @@ CUBE = np.array([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0
 
 
 def moved(*by: float) -> FloatArray:
-    return CUBE + np.array(by)
+    there: FloatArray = CUBE + np.array(by)
+    return there
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +70,14 @@ def test_a_file_is_read_once_and_again_only_when_it_has_changed(
     path = tmp_path / "a.obj"
     write_obj(path, [CUBE])
     first = hulls(path)
-    n_read = []
+    n_read: list[Path] = []
     read = convert._read_hulls
-    monkeypatch.setattr(convert, "_read_hulls", lambda p: n_read.append(p) or read(p))
+
+    def counted(path: Path) -> convert.Arrays:
+        n_read.append(path)
+        return read(path)
+
+    monkeypatch.setattr(convert, "_read_hulls", counted)
     np.testing.assert_array_equal(hulls(path)[0], first[0])
     assert not n_read
     write_obj(path, [2.0 * CUBE])

@@ -24,7 +24,7 @@ from vla_bench.envs.tabletop.objects.paint import Paint
 from vla_bench.errors import MissingDependencyError
 from vla_bench.protocols import FloatArray, Image
 
-VERSION = 1  # of what the cache holds: a change below that moves a vertex or a colour raises it
+VERSION = 2  # of what the cache holds: a change below that moves a vertex or a colour raises it
 MAX_TEXTURE = 1024  # pixels: upstream's 4096 cover an object that is 100 pixels wide in the image
 INSTALL = "Converting SIMPLER's meshes needs {}: python -m pip install 'vla-bench[simpler_look]'"
 
@@ -134,7 +134,7 @@ def _lambert(mesh: Mesh, effect: Any, folder: Path) -> Part:
     if isinstance(effect.diffuse, tuple):
         glowing = max(emitted[:3]) > max(effect.diffuse[:3])
         return Part(mesh, _shown(emitted if glowing else effect.diffuse), None, glowing)
-    texture = _texture(folder / effect.diffuse.sampler.surface.image.path)
+    texture = read_texture(folder / effect.diffuse.sampler.surface.image.path)
     return Part(mesh, (1.0, 1.0, 1.0, 1.0), texture, glowing=False)
 
 
@@ -182,8 +182,10 @@ def _welded(vertices: FloatArray, normals: FloatArray, uv: FloatArray | None = N
     n = len(vertices)
     uv = np.zeros((n, 2)) if uv is None else uv[:, :2]
     normals = np.broadcast_to(normals, (n, normals.shape[1]))
-    rows: FloatArray = np.hstack([vertices, uv, normals]).astype(float).round(6)
-    kept, index = np.unique(rows, axis=0, return_inverse=True)
+    rows: FloatArray = np.hstack([vertices, uv, normals]).astype(float)
+    same = np.hstack([vertices.round(6), uv.round(4), normals.round(2)])
+    _, first, index = np.unique(same, axis=0, return_index=True, return_inverse=True)
+    kept = rows[first]
     faces = index.reshape(-1, 3).astype(np.int32)
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     return Mesh(kept[:, :3], faces[whole], _down(kept[:, 3:5]))
@@ -194,17 +196,14 @@ def _down(uv: FloatArray) -> FloatArray:
     return np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1)
 
 
-def _texture(path: Path) -> Image:
+def read_texture(path: Path) -> Image:
+    """An image file, at most `MAX_TEXTURE` pixels wide and high."""
     from PIL import Image as PillowImage
 
     with PillowImage.open(path) as image:
-        return _shrunk(image)
-
-
-def _shrunk(image: Any) -> Image:
-    rgb = image.convert("RGB")
-    rgb.thumbnail((MAX_TEXTURE, MAX_TEXTURE))
-    return np.asarray(rgb)
+        rgb = image.convert("RGB")
+        rgb.thumbnail((MAX_TEXTURE, MAX_TEXTURE))
+        return np.asarray(rgb)
 
 
 def _shown(linear: Iterable[float]) -> tuple[float, float, float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
-from PIL import Image as PillowImage
 
 from vla_bench.assets import asset
 from vla_bench.envs.tabletop.geometry import matrix, quaternion_of
@@ -18,6 +18,7 @@ from vla_bench.envs.tabletop.objects.builder import add_paint
 from vla_bench.envs.tabletop.objects.paint import Paint
 from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, VISIBLE_GROUP
 from vla_bench.envs.tabletop.robots.robot import Robot
+from vla_bench.envs.tabletop.visual_matching.convert import read_texture
 from vla_bench.protocols import FloatArray
 
 DESCRIPTIONS = "mani_skill2_real2sim/assets/descriptions"
@@ -39,6 +40,22 @@ class Visual:
 
 
 @dataclass(frozen=True)
+class Surface:
+    """The texture that an OBJ's material names; of it only the mean where the OBJ has no uv."""
+
+    file: Path
+    has_uv: bool
+
+    @functools.cache  # noqa: B019 - as many as there are files
+    def paint(self) -> Paint:
+        texture = read_texture(self.file)
+        if self.has_uv:
+            return Paint(texture=texture, specular=SPECULAR, shininess=SHININESS)
+        mean = (texture.reshape(-1, 3).mean(axis=0) / 255.0).tolist()
+        return Paint((*mean, 1.0), specular=SPECULAR, shininess=SHININESS)
+
+
+@dataclass(frozen=True)
 class Dress:
     """The visible meshes of one URDF in ``DESCRIPTIONS``/`folder`.
 
@@ -53,7 +70,7 @@ class Dress:
     def require(self) -> None:
         """Raises MissingDependencyError unless the URDF and all it draws are there."""
         for visual in self._visuals():
-            _paint(visual.file)
+            _surface(visual.file).paint()
 
     def __call__(self, spec: Any, robot: Robot) -> None:
         """Hide the shapes of `robot` in an MjSpec and hang the meshes on its links instead.
@@ -65,10 +82,14 @@ class Dress:
             for geom in spec.body(link).geoms:
                 geom.group = COLLISION_GROUP
         parents = _parents(self._tree())
+        materials: dict[Surface, str] = {}
         for number, visual in enumerate(self._visuals()):
             link, to_link = _carrier(visual.link, parents, ours)
-            name = add_paint(spec, f"simpler_{robot.name}_{number}", _paint(visual.file))
-            _hang(spec, spec.body(link), name, visual.placed(to_link))
+            surface, name = _surface(visual.file), f"simpler_{robot.name}_{number}"
+            if surface not in materials:
+                materials[surface] = add_paint(spec, name, surface.paint())
+            mesh = spec.add_mesh(name=name, file=str(visual.file), scale=visual.scale)
+            _hang(spec.body(link), mesh, materials[surface], visual.placed(to_link).to_link)
 
     def _tree(self) -> ElementTree.Element:
         return ElementTree.parse(asset("simpler", f"{self._folder}/{self.urdf}")).getroot()
@@ -107,29 +128,23 @@ DRESS_GOOGLE_ROBOT = Dress(
 )
 
 
-def _hang(spec: Any, body: Any, name: str, visual: Visual) -> None:
-    mesh = spec.add_mesh(name=name, file=str(visual.file), scale=visual.scale)
+def _hang(body: Any, mesh: Any, material: str, placed: FloatArray) -> None:
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # it weighs nothing, and may be thin
-    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name)
-    geom.pos = visual.to_link[:3, 3].tolist()
-    geom.quat = quaternion_of(visual.to_link[:3, :3]).tolist()
+    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, material=material)
+    geom.pos, geom.quat = placed[:3, 3].tolist(), quaternion_of(placed[:3, :3]).tolist()
     geom.group, geom.density = VISIBLE_GROUP, 0.0
     geom.contype = geom.conaffinity = 0
     geom.castshadow = False
 
 
-def _paint(obj: Path) -> Paint:
-    """The texture that an OBJ's material names; of it only the mean where the OBJ has no uv."""
+@functools.cache
+def _surface(obj: Path) -> Surface:
     lines = obj.read_text().splitlines()
     named = [line.split(maxsplit=1)[1] for line in lines if line.startswith("mtllib ")]
     material = obj.with_name(named[0].strip()).read_text().splitlines()
     maps = [line.split(maxsplit=1)[1] for line in material if line.startswith("map_Kd ")]
-    with PillowImage.open(obj.parent / maps[0].strip()) as image:
-        texture = np.asarray(image.convert("RGB"))
-    if any(line.startswith("vt ") for line in lines):
-        return Paint(texture=texture, specular=SPECULAR, shininess=SHININESS)
-    mean = (texture.reshape(-1, 3).mean(axis=0) / 255.0).tolist()
-    return Paint((*mean, 1.0), specular=SPECULAR, shininess=SHININESS)
+    has_uv = any(line.startswith("vt ") for line in lines)
+    return Surface((obj.parent / maps[0].strip()).resolve(), has_uv)
 
 
 def _parents(tree: ElementTree.Element) -> Mapping[str, tuple[str, FloatArray]]:
