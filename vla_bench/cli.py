@@ -1,4 +1,4 @@
-"""The command line: `vla-bench VERB overrides…`; eval and report are Hydra apps, so `-m` sweeps.
+"""The command line: `vla-bench VERB overrides…`; most are Hydra apps, so `-m` sweeps.
 
 Imports are deferred: `vla-bench --help` must answer at once.
 """
@@ -17,6 +17,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
   vla-bench eval policy=NAME env=NAME [key=value ...]   evaluate; the same command resumes
   vla-bench eval -m policy=A,B env=NAME                 sweep (any Hydra multirun syntax)
   vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
+  vla-bench train policy=NAME data=FOLDER [...]         learn from them; the same command resumes
   vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
   vla-bench list                                        policies, envs, experiments
   vla-bench assets simpler [--to FOLDER]                download SIMPLER's meshes and photographs
@@ -69,6 +70,20 @@ def _demos_job(config: dict[str, Any]) -> None:
 
     console = Console()
     console.print(summary(record(Settings(**config), console)), **_PLAIN)
+
+
+def _train(arguments: list[str]) -> None:
+    _hydra("train", arguments, _train_job)
+
+
+def _train_job(config: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from vla_bench.construct import locate
+
+    console = Console()
+    train = locate("vla_bench.policies.training.command.train")  # the core imports no policy
+    console.print(train(config, console), **_PLAIN)
 
 
 def _report(arguments: list[str]) -> None:
@@ -143,6 +158,7 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True
 _VERBS: dict[str, Callable[[list[str]], None]] = {
     "eval": _eval,
     "demos": _demos,
+    "train": _train,
     "report": _report,
     "list": _list,
     "assets": _assets,

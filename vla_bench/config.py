@@ -61,7 +61,7 @@ def options(group: str, config_dir: str | None = None) -> list[str]:
 
 def groups_of(config_name: str) -> tuple[str, ...]:
     """The groups that a verb's config asks the user to choose from."""
-    return GROUPS if config_name in ("eval", "demos") else ()
+    return {"eval": GROUPS, "demos": GROUPS, "train": ("policy",)}.get(config_name, ())
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -1,0 +1,182 @@
+"""What the training loop needs to train a Diffusion Policy on a LeRobot folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vla_bench.construct import construct
+from vla_bench.data.image_ops import resize_lanczos3
+from vla_bench.data.lerobot_reader import LeRobotFolder
+from vla_bench.data.loader import Sample, Samples
+from vla_bench.data.statistics import DatasetStatistics, statistics_of
+from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset, check_fits
+from vla_bench.data.windows import Window
+from vla_bench.errors import ConfigError
+from vla_bench.policies.diffusion.actions import AsTrained
+from vla_bench.policies.diffusion.checkpoint import load_model, save_checkpoint
+from vla_bench.policies.diffusion.interface import Interface
+from vla_bench.policies.diffusion.language import text_encoder
+from vla_bench.policies.diffusion.model import DiffusionModel
+from vla_bench.policies.diffusion.optimizer import decayed_parameters
+from vla_bench.policies.diffusion.spec import ModelSpec, to_plain
+from vla_bench.policies.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a Diffusion Policy begins with: a new network of `model`, or `checkpoint`'s weights.
+
+    With a checkpoint its normalizer stays, so that its weights keep their meaning; `model` is then
+    what it must be, or None for whatever it is.
+    """
+
+    model: ModelSpec | None
+    checkpoint: str | None
+
+    def network(self) -> DiffusionModel:
+        if self.checkpoint is not None:
+            return load_model(self.checkpoint, self.model).requires_grad_(True)
+        if self.model is None:
+            raise ConfigError(
+                "policy.model is null: say which network to train, or set a checkpoint."
+            )
+        return DiffusionModel(self.model)
+
+
+class DiffusionLearner:
+    """A `Learner` over every frame of a data set."""
+
+    def __init__(self, start: Start, interface: Interface, dataset: TrajectoryDataset) -> None:
+        """Raises ConfigError or DataError where network, interface and data do not fit."""
+        network = start.network()
+        spec = network.spec
+        interface.check(spec)
+        if not isinstance(interface.actions, AsTrained):
+            raise ConfigError(
+                f"{type(interface.actions).__name__} cannot be trained yet: the data hold changes "
+                "of pose. Use policy=small_diffusion, or AsTrained in policy.interface.actions."
+            )
+        cameras = list(interface.cameras.values())
+        check_fits(dataset, interface.actions.action_spec, cameras)
+        episodes = np.arange(len(dataset.lengths))
+        horizons = spec.horizons
+        window = Window.of_horizon(
+            horizons.n_prediction, horizons.n_obs_steps, horizons.n_action_steps
+        )
+        self.module: nn.Module = network
+        self.samples = Samples(dataset, episodes, window, cameras)
+        self.decayed = decayed_parameters(network)
+        self._spec, self._interface = spec, interface
+        self._columns = {key: _columns(dataset, names) for key, names in interface.proprio.items()}
+        language = spec.observation.language
+        self._encode_text = None if language is None else text_encoder(language)
+        self._statistics = statistics_of(dataset, episodes)
+        self._schema = dataset.schema
+        if start.checkpoint is None:
+            self._fit(network, dataset)
+        self.facts: Mapping[str, Any] = {
+            "model": to_plain(spec),
+            "checkpoint": start.checkpoint,
+            "cameras": dict(interface.cameras),
+            "proprio": {key: list(names) for key, names in interface.proprio.items()},
+            "data": {"name": dataset.name, **self._statistics.to_dict()},
+        }
+
+    def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
+        shapes = self._spec.observation.shapes
+        example = {
+            "action": torch.from_numpy(sample.actions).float(),
+            "action_is_pad": torch.from_numpy(sample.is_padding),
+        }
+        for key, camera in self._interface.cameras.items():
+            height, width = shapes[key][1:]
+            images = [resize_lanczos3(image, height, width) for image in sample.images[camera]]
+            example[key] = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+        for key, columns in self._columns.items():
+            example[key] = torch.from_numpy(sample.states[:, columns]).float()
+        if self._encode_text is not None:
+            example["language"] = self._encode_text(sample.instruction)
+        return example
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        return cast(DiffusionModel, self.module).loss(batch)
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        save_checkpoint(folder, cast(DiffusionModel, module))
+
+    def summary(self) -> list[str]:
+        return [
+            *_described(self._schema, self._statistics),
+            *_ranges(cast(DiffusionModel, self.module)),
+        ]
+
+    def _fit(self, network: DiffusionModel, dataset: TrajectoryDataset) -> None:
+        """Every column to [-1, 1] by its limits; images too, unless ImageNet's mean and standard
+        deviation follow, which are those of [0, 1].
+        """
+        trajectories = [dataset[index] for index in range(len(dataset.lengths))]
+        states = torch.from_numpy(np.concatenate([t.states for t in trajectories]))
+        actions = torch.from_numpy(np.concatenate([t.actions for t in trajectories]))
+        network.normalizer.fit("action", actions.float(), "limits")
+        for key, columns in self._columns.items():
+            network.normalizer.fit(key, states[:, columns].float(), "limits")
+        vision = self._spec.observation.vision
+        for key in self._spec.observation.image_keys:
+            if vision is not None and not vision.imagenet_norm:
+                network.normalizer.set(key, torch.full((3,), 2.0), torch.full((3,), -1.0))
+
+
+def learner(settings: Settings) -> DiffusionLearner:
+    """From `conf/train.yaml` with a policy that is a DiffusionPolicy."""
+    policy = settings.policy
+    model = None if policy["model"] is None else construct(policy["model"])
+    start = Start(model, policy["checkpoint"])
+    dataset = LeRobotFolder(settings.data, settings.action)
+    return DiffusionLearner(start, construct(policy["interface"]), dataset)
+
+
+def _columns(dataset: TrajectoryDataset, names: Sequence[str]) -> list[int]:
+    """Where the proprio `names` are in the data set's state: ``name``, or ``name.0``, …"""
+    found = []
+    known = dataset.schema.state_names
+    for name in names:
+        columns = [i for i, c in enumerate(known) if c == name or c.rpartition(".")[0] == name]
+        if not columns:
+            raise DataError(
+                f"Data set {dataset.name}: the policy needs the proprio {name!r}, the state's "
+                f"columns are: {', '.join(known) or 'none'}. Set policy.interface.proprio."
+            )
+        found += columns
+    return found
+
+
+def _described(schema: Schema, statistics: DatasetStatistics) -> list[str]:
+    lines = [f"Data: {statistics.n_episodes} episodes, {statistics.n_frames} frames"]
+    action = statistics.action
+    for i, name in enumerate(schema.action_names):
+        lines.append(
+            f"  action {name}: mean {action.mean[i]:.4g}, std {action.std[i]:.4g}, "
+            f"{action.min[i]:.4g} to {action.max[i]:.4g}"
+        )
+    return lines
+
+
+def _ranges(network: DiffusionModel) -> list[str]:
+    """What the normalizer sends to [-1, 1], per key and column."""
+    lines = []
+    observed = (*network.spec.observation.image_keys, *network.spec.observation.vector_keys)
+    for key in (*observed, "action"):
+        shape = network.spec.observation.shapes.get(key, (network.spec.action_dim,))
+        ends = torch.tensor([-1.0, 1.0]).reshape(2, *[1] * len(shape))
+        ends = ends.expand(2, shape[0], *[1] * (len(shape) - 1))  # one pixel of an image
+        low, high = network.normalizer.unnormalize(key, ends).reshape(2, -1).tolist()
+        shown = ", ".join(f"{a:.3g}..{b:.3g}" for a, b in zip(low, high))
+        lines.append(f"  network's -1..1 is, in {key}: {shown}")
+    return lines

@@ -1,0 +1,1 @@
+"""The one training loop; what is trained is a `Learner` beside each policy."""

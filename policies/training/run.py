@@ -1,0 +1,146 @@
+"""One training from its data to its last checkpoint; the same settings take it up again.
+
+results/train/mine/
+    train.json      identity (what decides the weights), one entry per session (provenance)
+    metrics.jsonl   one line per optimizer step
+    checkpoints/    see `checkpoint`
+    bad_batch.json  only when a loss was not finite: the samples it was of
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from vla_bench import provenance
+from vla_bench.errors import StoreError, VlaBenchError
+from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training.display import watch
+from vla_bench.policies.training.learner import Learner, learner_of
+from vla_bench.policies.training.loop import (
+    NotFiniteError,
+    State,
+    begin,
+    parameter_groups,
+    steps,
+)
+from vla_bench.policies.training.settings import Settings
+from vla_bench.store import differences, write_json
+
+
+def run(settings: Settings, console: Console) -> Path:
+    """Train what is missing; the folder of the last checkpoint's policy.
+
+    Raises VlaBenchError: the last checkpoint is kept, and the same settings go on from there.
+    """
+    torch.manual_seed(settings.seed)
+    return train(learner_of(settings), settings, console)
+
+
+def train(learner: Learner, settings: Settings, console: Console) -> Path:
+    """`run` with its learner given; its weights are those of step 0."""
+    folder = Path(settings.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        _take_up(folder, learner, settings)
+        state = begin(learner, settings)
+        found = checkpoint.checkpoints(folder)
+        if found:
+            checkpoint.restore(found[-1], state)
+        _keep_lines(folder / "metrics.jsonl", state.step)
+        for line in _opening(learner, settings, state):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        try:
+            _train(learner, state, settings, console)
+        except NotFiniteError as error:
+            raise _with_samples(error, learner, folder) from error
+        checkpoint.prune(folder, settings.n_checkpoints)
+    return checkpoint.checkpoints(folder)[-1] / "policy"
+
+
+def _train(learner: Learner, state: State, settings: Settings, console: Console) -> None:
+    folder = Path(settings.output)
+    left = settings.n_steps - state.step
+    with (folder / "metrics.jsonl").open("a") as lines:
+        for metrics in watch(steps(learner, state, settings), left, settings, console):
+            lines.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
+            lines.flush()
+            if state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps:
+                checkpoint.save(folder, learner, state)
+                checkpoint.prune(folder, settings.n_checkpoints)
+
+
+def _take_up(folder: Path, learner: Learner, settings: Settings) -> None:
+    """Raises StoreError with the difference when the folder holds another training."""
+    path = folder / "train.json"
+    asked = json.loads(json.dumps({**settings.identity, **learner.facts}))
+    sessions = []
+    if path.exists():
+        there = json.loads(path.read_text())
+        changed = differences(there["identity"], asked)
+        if changed:
+            raise StoreError(
+                f"{folder} holds a training of another configuration (there -> asked for):\n"
+                + "\n".join(f"  {line}" for line in changed[:20])
+                + "\nGive this one a folder of its own with output=..., or delete that one."
+            )
+        sessions = there["sessions"]
+    write_json(path, {"identity": asked, "sessions": [*sessions, provenance.session()]})
+
+
+def _keep_lines(path: Path, n_steps: int) -> None:
+    """Drop the lines of steps after the checkpoint, which will be taken again, and a torn one."""
+    if path.exists():
+        lines = path.read_bytes().split(b"\n")[:-1]
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(b"".join(line + b"\n" for line in lines[:n_steps]))
+        partial.replace(path)
+
+
+def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str]:
+    yield from learner.summary()
+    for decay, group in parameter_groups(learner, settings.optimization.weight_decay):
+        n = sum(parameter.numel() for parameter in group.values())
+        yield f"Trained, weight decay {decay:g}: {n:,} parameters in {len(group)} tensors"
+    n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
+    yield f"Frozen: {n_frozen:,} parameters"
+    n_seen = settings.batch_size * settings.n_accumulated
+    epochs = settings.n_steps * n_seen / len(learner.samples)
+    yield (
+        f"{settings.n_steps} steps of {n_seen} samples, {epochs:.1f} epochs of "
+        f"{len(learner.samples)}; {state.step} steps done, {settings.output}"
+    )
+
+
+def _with_samples(error: NotFiniteError, learner: Learner, folder: Path) -> VlaBenchError:
+    """`error` with the episodes and frames of its batch, which are saved."""
+    found = [(number, learner.samples[number]) for number in error.samples]
+    places = [{"sample": n, "episode": s.episode, "frame": s.frame} for n, s in found]
+    path = folder / "bad_batch.json"
+    write_json(path, {"step": error.step, "reason": str(error), "samples": places})
+    shown = ", ".join(f"{p['episode']}:{p['frame']}" for p in places[:16])
+    more = f" and {len(places) - 16} more" if len(places) > 16 else ""
+    return VlaBenchError(
+        f"{error} Its samples, episode:frame, are {shown}{more}; all are in {path}. Look at them, "
+        "or lower optimization.learning_rate and give output=... another folder."
+    )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "train.lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"{folder} is being written by another process. Wait for it, stop it, or give "
+                "this training a folder of its own with output=..."
+            ) from error
+        yield

@@ -1,0 +1,65 @@
+"""What `conf/train.yaml` says, as plain Python; the comments there explain each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vla_bench.errors import ConfigError, unknown_name
+
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """AdamW, its learning rate over time, and the running average of the weights."""
+
+    learning_rate: float
+    schedule: str
+    n_warmup_steps: int
+    betas: Sequence[float]
+    weight_decay: float
+    max_grad_norm: float | None
+    ema_power: float
+    ema_maximum: float
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        if self.max_grad_norm is not None and self.max_grad_norm <= 0:
+            raise ConfigError(
+                f"optimization.max_grad_norm: expected more than 0, or null for no clipping, got "
+                f"{self.max_grad_norm}."
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of one training."""
+
+    policy: Mapping[str, Any]
+    data: str
+    action: str
+    output: str
+    seed: int
+    n_steps: int
+    batch_size: int
+    n_accumulated: int
+    optimization: Optimization
+    device: str
+    n_workers: int
+    checkpoint_every: int
+    n_checkpoints: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "n_accumulated", "checkpoint_every", "n_checkpoints"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}.")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the weights that come out, but for the network and its data."""
+        plain = asdict(self)
+        names = ("action", "seed", "n_steps", "batch_size", "n_accumulated", "optimization")
+        return {name: plain[name] for name in names}

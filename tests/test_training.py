@@ -1,0 +1,260 @@
+"""The training loop: what it computes, what it resumes, what it refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import random
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from training_toys import Line, Walks, diffusion, optimization, settings, train_low_dimensional
+
+from vla_bench.data.order import Order
+from vla_bench.errors import ConfigError, StoreError, VlaBenchError
+from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training.learner import Learner, learner_of
+from vla_bench.policies.training.loop import begin, learning_rate, steps
+from vla_bench.policies.training.run import train
+
+torch.set_num_threads(1)
+QUIET = Console(quiet=True)
+
+
+def line(**arguments: Any) -> Line:
+    torch.manual_seed(1)
+    return Line(**arguments)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint.checkpoints(folder)[-1] / "state.safetensors")
+
+
+def assert_equal_weights(one: Path, other: Path) -> None:
+    left, right = weights(one), weights(other)
+    assert left.keys() == right.keys()
+    differing = [n for n in left if left[n].numpy().tobytes() != right[n].numpy().tobytes()]
+    assert differing == []  # by their bytes: a normalizer keeps NaN where it has fitted nothing
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [(m["step"], m["loss"]) for m in map(json.loads, lines)]
+
+
+def test_it_is_adamw_written_by_hand(tmp_path: Path) -> None:
+    """Four steps in plain torch: schedule, decay groups, clipping and order."""
+    chosen = settings(tmp_path, n_steps=4)
+    learner, expected = line(), line()
+    state = begin(learner, chosen)
+    for _ in steps(learner, state, chosen):
+        pass
+    weight, bias = (expected.module.get_parameter(name) for name in ("weight", "bias"))
+    groups = [{"params": [weight], "weight_decay": 0.01}, {"params": [bias], "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, 1e-2, betas=(0.9, 0.999))
+    order = Order(len(expected.samples), 4, seed=3)
+    for step, factor in enumerate([0.0, 0.5, 1.0, 0.5]):
+        for group in adamw.param_groups:
+            group["lr"] = 1e-2 * factor
+        examples = [expected.prepare(expected.samples[int(i)]) for i in order.batch(step)]
+        batch = {key: torch.stack([e[key] for e in examples]) for key in ("x", "y")}
+        adamw.zero_grad()
+        torch.autograd.backward(expected.loss(batch))
+        torch.nn.utils.clip_grad_norm_([weight, bias], 1.0)
+        adamw.step()
+    for name, value in expected.module.state_dict().items():
+        torch.testing.assert_close(learner.module.state_dict()[name], value, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("constant", [0, 0.5, 1, 1, 1, 1]), ("cosine", [0, 0.5, 1, 0.85355, 0.5, 0.14645])],
+)
+def test_the_learning_rate_warms_up_and_follows_its_schedule(
+    schedule: str, expected: list[float]
+) -> None:
+    chosen = optimization(learning_rate=1.0, schedule=schedule)
+    assert [learning_rate(chosen, step, 6) for step in range(6)] == pytest.approx(
+        expected, abs=1e-5
+    )
+
+
+def test_accumulated_batches_are_one_larger_batch(tmp_path: Path) -> None:
+    parts = settings(tmp_path / "parts", batch_size=3, n_accumulated=2)
+    whole = settings(tmp_path / "whole", batch_size=6)
+    for chosen in (parts, whole):
+        train(line(), chosen, QUIET)
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), rtol=1e-4)
+    left, right = weights(tmp_path / "parts"), weights(tmp_path / "whole")
+    for name in left:
+        torch.testing.assert_close(left[name], right[name], rtol=1e-4, atol=1e-6)
+
+
+def test_clipping_holds_the_gradient_and_reports_the_norm_before(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, n_steps=1, optimization=optimization(max_grad_norm=1e-3))
+    learner = line()
+    state = begin(learner, chosen)
+    (metrics,) = steps(learner, state, chosen)
+    gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+    assert metrics.grad_norm > 1e-2
+
+
+def test_what_is_evaluated_is_the_running_average(tmp_path: Path) -> None:
+    policy = train(line(), settings(tmp_path), QUIET)
+    saved, state = load_file(policy / "line.safetensors"), weights(tmp_path)
+    assert torch.equal(saved["weight"], state["average.weight"])
+    assert not torch.equal(saved["weight"], state["weights.weight"])
+
+
+@pytest.mark.parametrize("learner", [line, diffusion])
+def test_a_training_that_stopped_ends_with_equal_weights(learner: Any, tmp_path: Path) -> None:
+    usual: dict[str, Any] = {"n_steps": 4, "checkpoint_every": 100}
+    train(learner(), settings(tmp_path / "whole", **usual), QUIET)
+    chosen = settings(tmp_path / "stopped", **usual)
+    stopped = learner()
+    state = begin(stopped, chosen)
+    for _ in islice(steps(stopped, state, chosen), 3):
+        pass
+    checkpoint.save(tmp_path / "stopped", stopped, state)
+    train(learner(), chosen, QUIET)
+    assert_equal_weights(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training_toys"])
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    lines = killed / "metrics.jsonl"
+
+    def launch(folder: Path) -> multiprocessing.process.BaseProcess:
+        process = context.Process(target=train_low_dimensional, args=(str(folder),))
+        process.start()
+        return process
+
+    rng = random.Random(0)
+    for last in (rng.randint(3, 12), rng.randint(16, 24)):
+        process = launch(killed)
+        while process.is_alive():
+            if lines.exists() and lines.read_bytes().count(b"\n") >= last:
+                process.kill()
+            time.sleep(0.001)
+        assert process.exitcode == -signal.SIGKILL
+    for folder in (killed, whole):
+        process = launch(folder)
+        process.join()
+        assert process.exitcode == 0
+    assert_equal_weights(killed, whole)
+    assert losses(killed) == losses(whole)
+    assert len(losses(whole)) == 30
+    assert len(json.loads((killed / "train.json").read_text())["sessions"]) == 3
+
+
+def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path / "whole"), QUIET)
+    (tmp_path / "torn/checkpoints/step-000006.partial").mkdir(parents=True)
+    train(line(), settings(tmp_path / "torn"), QUIET)
+    assert_equal_weights(tmp_path / "torn", tmp_path / "whole")
+    names = [path.name for path in sorted((tmp_path / "torn/checkpoints").iterdir())]
+    assert names == ["step-000006", "step-000008"]
+
+
+def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
+    first = train(line(), settings(tmp_path), QUIET)
+    before = weights(tmp_path)
+    assert train(line(), settings(tmp_path), QUIET) == first
+    assert all(torch.equal(before[name], value) for name, value in weights(tmp_path).items())
+    assert len(losses(tmp_path)) == 8
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_samples(tmp_path: Path) -> None:
+    poisoned = line(poison=(1, 4))
+    with pytest.raises(VlaBenchError, match=r"Step \d+: the loss is inf\. Its samples, .*1:4"):
+        train(poisoned, settings(tmp_path, n_steps=40), QUIET)
+    found = json.loads((tmp_path / "bad_batch.json").read_text())
+    places = [(place["episode"], place["frame"]) for place in found["samples"]]
+    assert (1, 4) in places
+    assert len(places) == 4
+    assert len(losses(tmp_path)) == found["step"] - 1
+    assert all(np.isfinite(loss) for _, loss in losses(tmp_path))
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    other = settings(tmp_path, batch_size=5, optimization=optimization(learning_rate=0.5))
+    with pytest.raises(StoreError) as caught:
+        train(line(), other, QUIET)
+    assert "  batch_size: 4 -> 5\n  optimization.learning_rate: 0.01 -> 0.5" in str(caught.value)
+    train(line(), settings(tmp_path, n_workers=1, checkpoint_every=1), QUIET)
+
+
+def test_two_processes_do_not_write_one_training(tmp_path: Path) -> None:
+    with (tmp_path / "train.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="is being written by another process"):
+            train(line(), settings(tmp_path), QUIET)
+
+
+def test_the_start_and_the_end_are_shown(tmp_path: Path) -> None:
+    text = StringIO()
+    train(line(), settings(tmp_path), Console(file=text, width=200))
+    shown = text.getvalue().splitlines()
+    assert shown[:4] == [
+        "Data: walks",
+        "Trained, weight decay 0.01: 56 parameters in 1 tensors",
+        "Trained, weight decay 0: 7 parameters in 1 tensors",
+        "Frozen: 0 parameters",
+    ]
+    assert shown[4].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
+    assert shown[5].startswith("training: 8/8, loss ")
+    assert shown[5].endswith(" samples/s, 0 s left")
+
+
+def test_frozen_parameters_stay(tmp_path: Path) -> None:
+    learner = line()
+    learner.module.get_parameter("bias").requires_grad_(False)
+    before = learner.module.get_parameter("bias").clone()
+    train(learner, settings(tmp_path), QUIET)
+    assert torch.equal(weights(tmp_path)["weights.bias"], before)
+    assert torch.equal(weights(tmp_path)["average.bias"], before)
+
+
+def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:
+    target = "vla_bench.policies.openvla.policy.OpenVLAPolicy"
+    with pytest.raises(
+        ConfigError, match=r"no module vla_bench\.policies\.openvla\.training beside"
+    ):
+        learner_of(settings(tmp_path, policy={"_target_": target}))
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (partial(settings, "out", n_steps=0), "n_steps: expected at least 1, got 0."),
+        (partial(optimization, schedule="cosin"), "Did you mean 'cosine'?"),
+        (partial(optimization, max_grad_norm=0.0), "optimization.max_grad_norm: expected more"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(build: Callable[[], object], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build()
+    assert text in str(caught.value)
+
+
+def test_the_toys_are_learners() -> None:
+    learners: list[Learner] = [line(), diffusion()]
+    assert [len(learner.samples) for learner in learners] == [39, 36]
+    assert len(Walks()[2].actions) == 14

@@ -1,0 +1,164 @@
+"""A data set in memory, and a learner that is one linear map; subprocesses import them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.loader import Sample, Samples
+from vla_bench.data.trajectory import Images, Indices, Schema, Vectors
+from vla_bench.data.windows import Window
+from vla_bench.policies.diffusion.actions import AsTrained
+from vla_bench.policies.diffusion.interface import Interface
+from vla_bench.policies.diffusion.spec import (
+    DiffusionSpec,
+    Horizons,
+    LanguageSpec,
+    ModelSpec,
+    ObservationSpec,
+    UnetSpec,
+    VisionSpec,
+)
+from vla_bench.policies.diffusion.training import DiffusionLearner, Start
+from vla_bench.policies.training.run import train
+from vla_bench.policies.training.settings import Optimization, Settings
+
+STATES = (*(f"tcp_pose.{i}" for i in range(7)), "gripper_open")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """An episode whose actions follow from its states; its images are noise."""
+
+    id: str
+    instructions: Sequence[str]
+    states: Vectors
+    actions: Vectors
+
+    def images(self, camera: str, frames: Indices) -> Images:  # noqa: ARG002 - Protocol
+        every = np.random.default_rng(len(self.states)).integers(0, 256, (99, 40, 40, 3), np.uint8)
+        return every[frames]
+
+
+class Walks:
+    """Three walks of 12, 13 and 14 frames."""
+
+    name = "walks"
+    schema = Schema({"front": (40, 40)}, STATES, DELTA_TCP_POSE.names, DELTA_TCP_POSE, 5.0)
+    lengths = np.array([12, 13, 14])
+
+    def __init__(self, poison: tuple[int, int] | None = None) -> None:
+        """`poison` is the (episode, frame) whose action is enormous."""
+        rng = np.random.default_rng(0)
+        self._walks = []
+        for index, length in enumerate(self.lengths):
+            states = rng.uniform(-1, 1, (length, len(STATES))).astype(np.float32)
+            actions = 0.1 * states[:, :7]
+            if poison is not None and poison[0] == index:
+                actions[poison[1]] = np.float32(3e38)
+            self._walks.append(Walk(f"walk-{index}", ["walk on"] * length, states, actions))
+
+    def __getitem__(self, index: int) -> Walk:
+        return self._walks[index]
+
+
+class Line:
+    """A linear map from state to action, by its mean squared error."""
+
+    def __init__(self, poison: tuple[int, int] | None = None) -> None:
+        self.module: nn.Module = nn.Linear(len(STATES), 7)
+        self.samples = Samples(Walks(poison), np.arange(3), Window.of_chunk(1, 1), [])
+        self.decayed = {"weight"}
+        self.facts: Mapping[str, Any] = {"data": "walks"}
+
+    def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
+        return {"x": torch.from_numpy(sample.states[0]), "y": torch.from_numpy(sample.actions[0])}
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        error: Tensor = self.module(batch["x"]) - batch["y"]
+        return error.square().mean()
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        folder.mkdir()
+        save_file(module.state_dict(), folder / "line.safetensors")
+
+    def summary(self) -> list[str]:
+        return ["Data: walks"]
+
+
+SPEC = ModelSpec(
+    ObservationSpec(
+        {"image": [3, 36, 36], "tcp_pose": [7], "gripper": [1], "language": [8]},
+        VisionSpec(18, "group", None, [32, 32], None, 8, is_shared=False, imagenet_norm=False),
+        LanguageSpec("hashed", "none", 8),
+        [],
+    ),
+    7,
+    Horizons(2, 4, 2, 1),
+    UnetSpec([8, 8], 3, 8, 8, predicts_scale=True),
+    DiffusionSpec(10, "squaredcos_cap_v2", "epsilon", 1, masks_padding=True),
+)
+INTERFACE = Interface(
+    {"image": "front"},
+    {"tcp_pose": ["tcp_pose"], "gripper": ["gripper_open"]},
+    AsTrained("delta_tcp_pose"),
+)
+
+
+def diffusion(checkpoint: str | None = None) -> DiffusionLearner:
+    """A tiny one with everything random in it: crops, noise, diffusion steps."""
+    torch.manual_seed(0)
+    return DiffusionLearner(Start(SPEC, checkpoint), INTERFACE, Walks())
+
+
+def optimization(**changes: Any) -> Optimization:
+    usual: dict[str, Any] = {
+        "learning_rate": 1e-2,
+        "schedule": "cosine",
+        "n_warmup_steps": 2,
+        "betas": [0.9, 0.999],
+        "weight_decay": 0.01,
+        "max_grad_norm": 1.0,
+        "ema_power": 0.75,
+        "ema_maximum": 0.99,
+    }
+    return Optimization(**{**usual, **changes})
+
+
+def settings(output: Path | str, **changes: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "policy": {},
+        "data": "walks",
+        "action": "action",
+        "output": str(output),
+        "seed": 3,
+        "n_steps": 8,
+        "batch_size": 4,
+        "n_accumulated": 1,
+        "optimization": optimization(),
+        "device": "cpu",
+        "n_workers": 2,
+        "checkpoint_every": 3,
+        "n_checkpoints": 2,
+    }
+    return Settings(**{**usual, **changes})
+
+
+def train_low_dimensional(output: str) -> None:
+    """A few seconds of it, in a process that a test kills."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    shapes = {"tcp_pose": [7], "gripper": [1]}
+    spec = replace(SPEC, observation=ObservationSpec(shapes, None, None, []))
+    learner = DiffusionLearner(Start(spec, None), replace(INTERFACE, cameras={}), Walks())
+    chosen = settings(output, n_steps=30, n_accumulated=2, checkpoint_every=8)
+    train(learner, chosen, Console(quiet=True))
