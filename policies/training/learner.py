@@ -55,10 +55,10 @@ class Learner(Protocol):
 def learner_of(settings: Settings) -> Learner:
     """What trains ``settings.policy``. Raises ConfigError when nothing does."""
     package = settings.policy["_target_"].rpartition(".")[0].rpartition(".")[0]
-    if find_spec(f"{package}.training") is None:
+    if package == "vla_bench.policies" or find_spec(f"{package}.training") is None:
         raise ConfigError(
             f"Policy {settings.policy['_target_']} cannot be trained: there is no module "
-            f"{package}.training beside it. Try policy=small_diffusion."
+            f"{package}.training of its own. Try policy=small_diffusion."
         )
     build: Callable[[Settings], Learner] = locate(f"{package}.training.learner")
     return build(settings)
