@@ -14,7 +14,17 @@ import tomllib
 ROOT = Path(__file__).resolve().parent.parent
 MAPPED = {"vla_bench": "vla_bench", "policies": "vla_bench.policies", "envs": "vla_bench.envs"}
 # What a lane imports must run where only numpy and msgpack are installed.
-LANE_SIDE = {"lane", "wire", "rollout", "protocols", "episode", "actions", "errors", "construct"}
+LANE_SIDE = {
+    "lane",
+    "wire",
+    "rollout",
+    "protocols",
+    "episode",
+    "actions",
+    "errors",
+    "construct",
+    "channel",
+}
 
 
 def modules(folder: str) -> list[Path]:

@@ -17,7 +17,6 @@ import contextlib
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,12 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from vla_bench.actions import ActionSpec, Dimension
+from vla_bench.channel import Channel, channel_pair
 from vla_bench.construct import construct
 from vla_bench.episode import EpisodeRecord, EpisodeSpec
 from vla_bench.errors import ConfigError, EnvError, VlaBenchError
 from vla_bench.protocols import Env, FloatArray, Observation
 from vla_bench.rollout import View, rollout
-from vla_bench.wire import pack, unpack
 
 # Run by the child's interpreter. It makes our packages importable by their folders, and nothing
 # else: the folder they lie in may hold packages of another Python version.
@@ -48,7 +47,7 @@ class Finder:
                 name, folders[name] + "/__init__.py", submodule_search_locations=[folders[name]])
 sys.meta_path.insert(0, Finder)
 from vla_bench.lane import serve
-serve(int(sys.argv[1]))
+serve(*map(int, sys.argv[1].split(",")))
 """
 _ONE_CORE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
 _LOG_TAIL = 6000  # bytes of a dead lane's log that go into the record
@@ -88,34 +87,41 @@ class Lane:
     """The parent's end. Opening returns at once; the description is the first message."""
 
     def __init__(self, config: LaneConfig) -> None:
-        ours, theirs = socket.socketpair()
+        self._channel, theirs = channel_pair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        command = [config.python or sys.executable, "-c", _BOOTSTRAP, str(theirs.fileno())]
+        ends = ",".join(map(str, theirs))
+        command = [config.python or sys.executable, "-c", _BOOTSTRAP, ends]
         environment = {**dict.fromkeys(_ONE_CORE, "1"), **os.environ}
         try:
             self._process = subprocess.Popen(
                 [*command, *(f"{name}={folder}" for name, folder in _package_folders().items())],
-                pass_fds=[theirs.fileno()],
+                pass_fds=theirs,
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
                 env=environment,
             )
         except OSError as error:
-            for opened in (ours, theirs, self._log):
-                opened.close()
+            self._channel.close()
+            self._log.close()
             raise EnvError(
                 f"Cannot start the lane's interpreter {command[0]!r}: {error.strerror}. Set "
                 "lane_python to a Python that has the env's packages, numpy and msgpack."
             ) from error
-        theirs.close()
-        self.connection = Connection(ours.detach())
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
         self.send({"kind": "open", "env": config.env})
+
+    @property
+    def connection(self) -> Connection:
+        """To wait for messages on."""
+        return self._channel.connection
 
     def send(self, message: Mapping[str, Any]) -> None:
         """A child that has ended is noticed by the next `receive`, not here."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send_bytes(pack(message))
+            self._channel.send(message)
 
     def receive(self) -> dict[str, Any]:
         """The child's next message; blocks.
@@ -123,7 +129,7 @@ class Lane:
         Raises LaneClosedError when the child has ended, ConfigError when it refused its config.
         """
         try:
-            message: dict[str, Any] = unpack(self.connection.recv_bytes())
+            message: dict[str, Any] = self._channel.receive()
         except (EOFError, OSError) as error:
             raise self._closed() from error
         if message["kind"] == "refused":
@@ -150,7 +156,7 @@ class Lane:
 
     def close(self) -> None:
         """End the child, at once and in any state."""
-        self.connection.close()
+        self._channel.close()
         self._process.kill()
         self._process.wait()
         self._log.close()
@@ -197,32 +203,32 @@ class _AbortedError(Exception):
     """The parent gave up this episode; the env lives on."""
 
 
-def serve(descriptor: int) -> None:
+def serve(socket: int, memory: int) -> None:
     """The child: one env, one episode after another, until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    connection = Connection(descriptor)
+    channel = Channel((socket, memory))
     try:
-        env: Env = construct(unpack(connection.recv_bytes())["env"])
+        env: Env = construct(channel.receive()["env"])
     except VlaBenchError as error:  # written for the user, who needs no traceback
-        connection.send_bytes(pack({"kind": "refused", "text": str(error)}))
+        channel.send({"kind": "refused", "text": str(error)})
         return
-    connection.send_bytes(pack({"kind": "description", **_describe(env)}))
+    channel.send({"kind": "description", **_describe(env)})
     try:
         while True:
-            _serve_episode(env, connection, unpack(connection.recv_bytes()))
+            _serve_episode(env, channel, channel.receive())
     except (EOFError, BrokenPipeError, ConnectionResetError):
         env.close()
 
 
-def _serve_episode(env: Env, connection: Connection, message: Mapping[str, Any]) -> None:
+def _serve_episode(env: Env, channel: Channel, message: Mapping[str, Any]) -> None:
     if message["kind"] == "abort":  # of an episode that has already ended
         return
     view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
 
     def ask(observations: Sequence[Observation]) -> FloatArray:
         question = [vars(o) for o in observations]  # asdict would copy every image
-        connection.send_bytes(pack({"kind": "question", "observations": question}))
-        answer = unpack(connection.recv_bytes())
+        channel.send({"kind": "question", "observations": question})
+        answer = channel.receive()
         if answer["kind"] == "abort":
             raise _AbortedError
         chunk: FloatArray = answer["chunk"]
@@ -232,8 +238,7 @@ def _serve_episode(env: Env, connection: Connection, message: Mapping[str, Any])
         record = rollout(env, EpisodeSpec(**message["spec"]), ask, view)
     except _AbortedError:
         return
-    reply = {"kind": "record", "record": record.to_dict(), "actions": record.actions}
-    connection.send_bytes(pack(reply))
+    channel.send({"kind": "record", "record": record.to_dict(), "actions": record.actions})
 
 
 def _describe(env: Env) -> dict[str, Any]:
