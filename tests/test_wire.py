@@ -47,3 +47,12 @@ def test_numpy_scalars_arrive_as_numbers_and_tuples_as_lists() -> None:
 def test_what_would_need_pickle_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="over the wire"):
         pack(value)
+
+
+def test_what_was_unpacked_does_not_change_with_the_buffer() -> None:
+    buffer = bytearray(pack({"a": np.arange(8), "s": "text"}))
+    with memoryview(buffer) as view:
+        back = unpack(view)
+    buffer[:] = bytes(len(buffer))
+    assert back["s"] == "text"
+    assert np.array_equal(back["a"], np.arange(8))

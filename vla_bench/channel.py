@@ -42,7 +42,8 @@ class Channel:
         """The next message; blocks. Raises EOFError or OSError when the other end is gone."""
         data = self.connection.recv_bytes()
         if data[:1] == _IN_MEMORY:
-            return unpack(self._memory[: int.from_bytes(data[1:], "little")])
+            with memoryview(self._memory) as memory:
+                return unpack(memory[: int.from_bytes(data[1:], "little")])
         return unpack(data[1:])
 
     def close(self) -> None:

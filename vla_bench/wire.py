@@ -25,8 +25,8 @@ def pack(message: Any) -> bytes:
     return encoded
 
 
-def unpack(data: bytes) -> Any:
-    """Inverse of `pack`. Arrays are read-only views into `data`; tuples come back as lists."""
+def unpack(data: bytes | memoryview) -> Any:
+    """Inverse of `pack`. Arrays are read-only and no part of `data`; tuples come back as lists."""
     return msgpack.unpackb(data, ext_hook=_decode, strict_map_key=False)
 
 
