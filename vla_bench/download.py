@@ -77,9 +77,8 @@ def download(collection: Collection, to: Path, console: Console) -> Downloaded:
         try:
             for job in jobs:
                 job.result()
-        except BaseException:
+        finally:  # after a failure nothing further is begun
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return Downloaded(folder, len(collection.assets), len(missing))
 
 
