@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from toys import LINE
 
 from vla_bench.policies.diffusion.checkpoint import save_checkpoint
-from vla_bench.policies.diffusion.ema import Ema
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.model import DiffusionModel
-from vla_bench.policies.diffusion.optimizer import cosine_with_warmup
 from vla_bench.policies.diffusion.policy import DiffusionPolicy
 from vla_bench.policies.diffusion.process import Sampler
 from vla_bench.policies.diffusion.spec import (
@@ -23,6 +21,8 @@ from vla_bench.policies.diffusion.spec import (
     ObservationSpec,
     UnetSpec,
 )
+from vla_bench.policies.training.ema import Ema
+from vla_bench.policies.training.schedule import cosine_with_warmup
 from vla_bench.protocols import FloatArray, Observation, Request
 
 torch.set_num_threads(1)

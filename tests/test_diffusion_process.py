@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from vla_bench.data.windows import Window, WindowIndex
 from vla_bench.errors import ConfigError
-from vla_bench.policies.diffusion.ema import Ema, ema_decay
 from vla_bench.policies.diffusion.episodes import limit_episodes, validation_mask
 from vla_bench.policies.diffusion.normalizer import Normalizer
-from vla_bench.policies.diffusion.optimizer import cosine_with_warmup
 from vla_bench.policies.diffusion.process import Sampler, add_noise
 from vla_bench.policies.diffusion.spec import DiffusionSpec
+from vla_bench.policies.training.ema import Ema, ema_decay
+from vla_bench.policies.training.schedule import cosine_with_warmup
 
 torch.set_num_threads(1)
 SPEC = DiffusionSpec(100, "squaredcos_cap_v2", "epsilon", 1, False)

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from itertools import islice
@@ -26,8 +27,9 @@ from vla_bench.data.order import Order
 from vla_bench.errors import ConfigError, StoreError, VlaBenchError
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner, learner_of
-from vla_bench.policies.training.loop import begin, learning_rate, steps
+from vla_bench.policies.training.loop import begin, steps
 from vla_bench.policies.training.run import train
+from vla_bench.policies.training.schedule import learning_rate
 
 torch.set_num_threads(1)
 QUIET = Console(quiet=True)
@@ -49,9 +51,12 @@ def assert_equal_weights(one: Path, other: Path) -> None:
     assert differing == []  # by their bytes: a normalizer keeps NaN where it has fitted nothing
 
 
-def losses(folder: Path) -> list[tuple[int, float]]:
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [(m["step"], m["loss"]) for m in map(json.loads, lines)]
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path) -> list[tuple[float, float]]:
+    return [(line["step"], line["loss"]) for line in metrics(folder)]
 
 
 def test_it_is_adamw_written_by_hand(tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_it_is_adamw_written_by_hand(tmp_path: Path) -> None:
         examples = [expected.prepare(expected.samples[int(i)]) for i in order.batch(step)]
         batch = {key: torch.stack([e[key] for e in examples]) for key in ("x", "y")}
         adamw.zero_grad()
-        torch.autograd.backward(expected.loss(batch))
+        torch.autograd.backward(expected.loss(batch)[0])
         torch.nn.utils.clip_grad_norm_([weight, bias], 1.0)
         adamw.step()
     for name, value in expected.module.state_dict().items():
@@ -106,11 +111,11 @@ def test_clipping_holds_the_gradient_and_reports_the_norm_before(tmp_path: Path)
     chosen = settings(tmp_path, n_steps=1, optimization=optimization(max_grad_norm=1e-3))
     learner = line()
     state = begin(learner, chosen)
-    (metrics,) = steps(learner, state, chosen)
+    (step,) = steps(learner, state, chosen)
     gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
     assert norm == pytest.approx(1e-3, rel=1e-3)
-    assert metrics.grad_norm > 1e-2
+    assert step.grad_norm > 1e-2
 
 
 def test_what_is_evaluated_is_the_running_average(tmp_path: Path) -> None:
@@ -214,8 +219,8 @@ def test_the_start_and_the_end_are_shown(tmp_path: Path) -> None:
     shown = text.getvalue().splitlines()
     assert shown[:4] == [
         "Data: walks",
-        "Trained, weight decay 0.01: 56 parameters in 1 tensors",
-        "Trained, weight decay 0: 7 parameters in 1 tensors",
+        "Trained, slopes: 56 parameters in 1 tensors, weight decay 0.01",
+        "Trained, offsets: 7 parameters in 1 tensors, weight decay 0",
         "Frozen: 0 parameters",
     ]
     assert shown[4].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
@@ -228,8 +233,57 @@ def test_frozen_parameters_stay(tmp_path: Path) -> None:
     learner.module.get_parameter("bias").requires_grad_(False)
     before = learner.module.get_parameter("bias").clone()
     train(learner, settings(tmp_path), QUIET)
-    assert torch.equal(weights(tmp_path)["weights.bias"], before)
-    assert torch.equal(weights(tmp_path)["average.bias"], before)
+    assert torch.equal(learner.module.get_parameter("bias"), before)
+    assert not [name for name in weights(tmp_path) if "bias" in name]
+    learner = line()
+    learner.module.get_parameter("bias").requires_grad_(False)
+    policy = train(learner, settings(tmp_path), QUIET)  # from its last checkpoint
+    assert torch.equal(load_file(policy / "line.safetensors")["bias"], before)
+
+
+def test_a_parameter_in_no_group_is_refused(tmp_path: Path) -> None:
+    learner = line()
+    learner.groups = learner.groups[:1]
+    with pytest.raises(ConfigError, match=r"in a group of Line, found 2; in no group: bias"):
+        train(learner, settings(tmp_path), QUIET)
+
+
+def test_what_a_learner_measures_is_the_mean_over_the_step(tmp_path: Path) -> None:
+    for name, n, size in (("parts", 2, 3), ("whole", 1, 6)):
+        train(line(), settings(tmp_path / name, batch_size=size, n_accumulated=n), QUIET)
+    parts, whole = ([m["l1_loss"] for m in metrics(tmp_path / n)] for n in ("parts", "whole"))
+    np.testing.assert_allclose(parts, whole, rtol=1e-4)
+    assert parts[-1] < parts[0]
+
+
+def test_without_an_average_the_weights_are_what_is_evaluated(tmp_path: Path) -> None:
+    policy = train(line(), settings(tmp_path, optimization=optimization(ema=None)), QUIET)
+    saved, state = load_file(policy / "line.safetensors"), weights(tmp_path)
+    assert torch.equal(saved["weight"], state["weights.weight"])
+    assert not [name for name in state if name.startswith("average.")]
+    assert train(line(), settings(tmp_path, optimization=optimization(ema=None)), QUIET) == policy
+
+
+def test_bf16_multiplies_in_bfloat16_and_keeps_fp32_weights(tmp_path: Path) -> None:
+    full, half = settings(tmp_path / "fp32"), settings(tmp_path / "bf16", precision="bf16")
+    train(line(), full, QUIET)
+    train(line(), half, QUIET)
+    one, other = np.array(losses(tmp_path / "fp32")), np.array(losses(tmp_path / "bf16"))
+    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(one, other, rtol=0.02)
+    assert {value.dtype for value in weights(tmp_path / "bf16").values()} == {torch.float32}
+
+
+def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    renamed = line()
+    renamed.module = torch.nn.Sequential(renamed.module)
+    names = (frozenset({f"0.{n}" for n in group.parameters}) for group in renamed.groups)
+    renamed.groups = [replace(g, parameters=n) for g, n in zip(renamed.groups, names)]
+    with pytest.raises(StoreError) as caught:
+        train(renamed, settings(tmp_path), QUIET)
+    text = "is of other code: the network's 0.bias, 0.weight are not in it, its bias, weight not in"
+    assert text in str(caught.value)
 
 
 def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:
@@ -243,6 +297,7 @@ def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:
     [
         (partial(settings, "out", n_steps=0), "n_steps: expected at least 1, got 0."),
         (partial(optimization, schedule="cosin"), "Did you mean 'cosine'?"),
+        (partial(settings, "out", precision="fp16"), "Unknown precision 'fp16'"),
         (partial(optimization, max_grad_norm=0.0), "optimization.max_grad_norm: expected more"),
     ],
 )

@@ -29,8 +29,9 @@ from vla_bench.policies.diffusion.spec import (
     VisionSpec,
 )
 from vla_bench.policies.diffusion.training import DiffusionLearner, Start
+from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.run import train
-from vla_bench.policies.training.settings import Optimization, Settings
+from vla_bench.policies.training.settings import Average, Optimization, Settings
 
 STATES = (*(f"tcp_pose.{i}" for i in range(7)), "gripper_open")
 
@@ -77,15 +78,21 @@ class Line:
     def __init__(self, poison: tuple[int, int] | None = None) -> None:
         self.module: nn.Module = nn.Linear(len(STATES), 7)
         self.samples = Samples(Walks(poison), np.arange(3), Window.of_chunk(1, 1), [])
-        self.decayed = {"weight"}
+        self.groups: Sequence[Group] = [
+            Group("slopes", frozenset({"weight"}), decays=True),
+            Group("offsets", frozenset({"bias"}), decays=False),
+        ]
         self.facts: Mapping[str, Any] = {"data": "walks"}
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         return {"x": torch.from_numpy(sample.states[0]), "y": torch.from_numpy(sample.actions[0])}
 
-    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        return stacked(examples)
+
+    def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
         error: Tensor = self.module(batch["x"]) - batch["y"]
-        return error.square().mean()
+        return error.square().mean(), {"l1_loss": error.abs().mean().item()}
 
     def save(self, module: nn.Module, folder: Path) -> None:
         folder.mkdir()
@@ -128,8 +135,7 @@ def optimization(**changes: Any) -> Optimization:
         "betas": [0.9, 0.999],
         "weight_decay": 0.01,
         "max_grad_norm": 1.0,
-        "ema_power": 0.75,
-        "ema_maximum": 0.99,
+        "ema": Average(power=0.75, maximum=0.99),
     }
     return Optimization(**{**usual, **changes})
 
@@ -145,6 +151,7 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "batch_size": 4,
         "n_accumulated": 1,
         "optimization": optimization(),
+        "precision": "fp32",
         "device": "cpu",
         "n_workers": 2,
         "checkpoint_every": 3,

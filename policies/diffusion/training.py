@@ -26,6 +26,7 @@ from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.optimizer import decayed_parameters
 from vla_bench.policies.diffusion.spec import ModelSpec, to_plain
+from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.settings import Settings
 
 
@@ -72,7 +73,7 @@ class DiffusionLearner:
         )
         self.module: nn.Module = network
         self.samples = Samples(dataset, episodes, window, cameras)
-        self.decayed = decayed_parameters(network)
+        self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
         self._columns = {key: _columns(dataset, names) for key, names in interface.proprio.items()}
         language = spec.observation.language
@@ -105,8 +106,11 @@ class DiffusionLearner:
             example["language"] = self._encode_text(sample.instruction)
         return example
 
-    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        return cast(DiffusionModel, self.module).loss(batch)
+    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        return stacked(examples)
+
+    def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
+        return cast(DiffusionModel, self.module).loss(batch), {}
 
     def save(self, module: nn.Module, folder: Path) -> None:
         save_checkpoint(folder, cast(DiffusionModel, module))
@@ -140,6 +144,15 @@ def learner(settings: Settings) -> DiffusionLearner:
     start = Start(model, policy["checkpoint"])
     dataset = LeRobotFolder(settings.data, settings.action)
     return DiffusionLearner(start, construct(policy["interface"]), dataset)
+
+
+def _groups(network: DiffusionModel) -> list[Group]:
+    trained = frozenset(name for name, p in network.named_parameters() if p.requires_grad)
+    maps = trained & decayed_parameters(network)
+    return [
+        Group("weights of maps", maps, decays=True),
+        Group("biases, norms, embeddings", trained - maps, decays=False),
+    ]
 
 
 def _columns(dataset: TrajectoryDataset, names: Sequence[str]) -> list[int]:

@@ -1,8 +1,8 @@
 """A training's state on disk, all of it or nothing.
 
 checkpoints/step-000500/
-    policy/             the running average, as ``policy.checkpoint=`` reads it
-    state.safetensors   weights, their running average, AdamW's moments
+    policy/             the running average, if kept, else the weights: ``policy.checkpoint=``
+    state.safetensors   trained weights and buffers, their running average, AdamW's moments
     state.json          how many steps and updates
 """
 
@@ -12,11 +12,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from vla_bench.errors import StoreError
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import State
 
@@ -32,9 +34,10 @@ def save(folder: Path, learner: Learner, state: State) -> Path:
     partial = final.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    learner.save(state.ema.module, partial / "policy")
+    learner.save(state.evaluated, partial / "policy")
     save_file(_tensors(state), partial / "state.safetensors")
-    numbers = {"step": state.step, "n_ema_updates": state.ema.n_updates}
+    n_updates = None if state.ema is None else state.ema.n_updates
+    numbers = {"step": state.step, "n_ema_updates": n_updates}
     (partial / "state.json").write_text(json.dumps(numbers) + "\n")
     for path in [*partial.rglob("*"), partial]:
         _flush(path)
@@ -44,19 +47,26 @@ def save(folder: Path, learner: Learner, state: State) -> Path:
 
 
 def restore(checkpoint: Path, state: State) -> None:
-    """Make `state`, fresh from `begin`, what it was when `checkpoint` was written."""
+    """Make `state`, fresh from `begin`, what it was when `checkpoint` was written.
+
+    Raises StoreError when the network has other parameters by now.
+    """
     device = next(state.module.parameters()).device
     tensors = load_file(checkpoint / "state.safetensors", device=str(device))
     numbers = json.loads((checkpoint / "state.json").read_text())
-    state.module.load_state_dict(_under("weights.", tensors))
-    state.ema.module.load_state_dict(_under("average.", tensors))
+    for prefix, module in _modules(state).items():
+        found = _under(prefix, tensors)
+        _check(checkpoint, set(found), state.module)
+        module.load_state_dict(found, strict=False)
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():
         parameter, _, key = name.partition(".")
         moments.setdefault(int(parameter), {})[key] = value
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    state.step, state.ema.n_updates = numbers["step"], numbers["n_ema_updates"]
+    state.step = numbers["step"]
+    if state.ema is not None:
+        state.ema.n_updates = numbers["n_ema_updates"]
 
 
 def prune(folder: Path, n_kept: int) -> None:
@@ -71,16 +81,37 @@ def _tensors(state: State) -> dict[str, Tensor]:
         for parameter, values in state.optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
-    parts = {
-        "weights.": state.module.state_dict(),
-        "average.": state.ema.module.state_dict(),
-        "optimizer.": moments,
-    }
+    names = _changing(state.module)
+    parts: dict[str, dict[str, Any]] = {"optimizer.": moments}
+    for prefix, module in _modules(state).items():
+        parts[prefix] = {n: v for n, v in module.state_dict().items() if n in names}
     return {
         prefix + name: torch.as_tensor(value).contiguous()
         for prefix, tensors in parts.items()
         for name, value in tensors.items()
     }
+
+
+def _modules(state: State) -> dict[str, nn.Module]:
+    average = {} if state.ema is None else {"average.": state.ema.module}
+    return {"weights.": state.module, **average}
+
+
+def _changing(module: nn.Module) -> set[str]:
+    """Names of what training changes, buffers included; frozen weights are as they began."""
+    frozen_or_tied = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    trained = {name for name, p in module.named_parameters() if p.requires_grad}
+    return set(module.state_dict()) - (frozen_or_tied - trained)
+
+
+def _check(checkpoint: Path, found: set[str], module: nn.Module) -> None:
+    lacking, unknown = _changing(module) - found, found - set(module.state_dict())
+    if lacking or unknown:
+        raise StoreError(
+            f"{checkpoint} is of other code: the network's {', '.join(sorted(lacking)) or 'none'} "
+            f"are not in it, its {', '.join(sorted(unknown)) or 'none'} not in the network. Check "
+            "out the commit in train.json to go on, or begin anew with output=..."
+        )
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from vla_bench.errors import MissingDependencyError
-from vla_bench.policies.training.settings import Optimization, Settings
+from vla_bench.policies.training.settings import Average, Optimization, Settings
 
 
 def train(config: Mapping[str, Any], console: Console) -> str:
@@ -22,6 +22,8 @@ def train(config: Mapping[str, Any], console: Console) -> str:
         ) from error
     from vla_bench.policies.training.run import run
 
-    optimization = Optimization(**config["optimization"])
+    chosen = config["optimization"]
+    ema = None if chosen["ema"] is None else Average(**chosen["ema"])
+    optimization = Optimization(**{**chosen, "ema": ema})
     settings = Settings(**{**config, "optimization": optimization})
     return f"Evaluate: vla-bench eval policy=... policy.checkpoint={run(settings, console)} env=..."

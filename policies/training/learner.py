@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from vla_bench.construct import locate
@@ -17,39 +19,66 @@ from vla_bench.errors import ConfigError
 from vla_bench.policies.training.settings import Settings
 
 
+@dataclass(frozen=True)
+class Group:
+    """Parameters that are trained alike.
+
+    Attributes:
+        name: How they are shown before the first step.
+        parameters: Names in the learner's module; those without gradients are left out.
+        decays: Whether ``optimization.weight_decay`` applies to them.
+    """
+
+    name: str
+    parameters: frozenset[str]
+    decays: bool
+
+
 class Learner(Protocol):
     """A network, what it learns from, and how wrong it is.
 
     Attributes:
         module: What is optimized; parameters without gradients stay as they are.
         samples: What it learns from.
-        decayed: Names of the parameters that weight decay applies to.
+        groups: Every parameter that has a gradient, each in one group.
         facts: JSON types: what the network and its data are. A checkpoint is continued only where
             they are the same.
     """
 
     module: nn.Module
     samples: Samples
-    decayed: set[str]
+    groups: Sequence[Group]
     facts: Mapping[str, Any]
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         """One example, on the CPU; called by several threads. Equal samples give equal tensors."""
         ...
 
-    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Scalar mean over a batch of stacked examples. Random draws use torch's global generator,
-        which the loop seeds before every call.
+    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """A batch of them, on the CPU; `stacked` where all examples have equal shapes."""
+        ...
+
+    def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
+        """Scalar mean over a batch, and what else is worth watching, by name.
+
+        Random draws use torch's global generator, which the loop seeds before every call.
         """
         ...
 
     def save(self, module: nn.Module, folder: Path) -> None:
-        """Write `module`, of ``self.module``'s kind, so that ``policy.checkpoint=`` reads it."""
+        """Write `module`, ``self.module`` or its running average, as ``policy.checkpoint=`` reads
+        it.
+        """
         ...
 
     def summary(self) -> list[str]:
         """Lines that show a set-up fault before the first step: data, ranges."""
         ...
+
+
+def stacked(examples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Examples of equal shapes as one batch."""
+    return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
 
 
 def learner_of(settings: Settings) -> Learner:

@@ -13,7 +13,6 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -70,7 +69,7 @@ def _train(learner: Learner, state: State, settings: Settings, console: Console)
     left = settings.n_steps - state.step
     with (folder / "metrics.jsonl").open("a") as lines:
         for metrics in watch(steps(learner, state, settings), left, settings, console):
-            lines.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
+            lines.write(json.dumps(metrics.line(), allow_nan=False) + "\n")
             lines.flush()
             if state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps:
                 checkpoint.save(folder, learner, state)
@@ -106,9 +105,9 @@ def _keep_lines(path: Path, n_steps: int) -> None:
 
 def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str]:
     yield from learner.summary()
-    for decay, group in parameter_groups(learner, settings.optimization.weight_decay):
+    for name, decay, group in parameter_groups(learner, settings.optimization.weight_decay):
         n = sum(parameter.numel() for parameter in group.values())
-        yield f"Trained, weight decay {decay:g}: {n:,} parameters in {len(group)} tensors"
+        yield f"Trained, {name}: {n:,} parameters in {len(group)} tensors, weight decay {decay:g}"
     n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
     yield f"Frozen: {n_frozen:,} parameters"
     n_seen = settings.batch_size * settings.n_accumulated

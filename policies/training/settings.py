@@ -9,11 +9,29 @@ from typing import Any
 from vla_bench.errors import ConfigError, unknown_name
 
 SCHEDULES = ("cosine", "constant")
+PRECISIONS = ("fp32", "bf16")
+_DECISIVE = (
+    "action",
+    "seed",
+    "n_steps",
+    "batch_size",
+    "n_accumulated",
+    "optimization",
+    "precision",
+)
+
+
+@dataclass(frozen=True)
+class Average:
+    """The running average of the weights; see `ema`."""
+
+    power: float
+    maximum: float
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """AdamW, its learning rate over time, and the running average of the weights."""
+    """AdamW, its learning rate over time, and the running average of the weights, if any."""
 
     learning_rate: float
     schedule: str
@@ -21,8 +39,7 @@ class Optimization:
     betas: Sequence[float]
     weight_decay: float
     max_grad_norm: float | None
-    ema_power: float
-    ema_maximum: float
+    ema: Average | None
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -47,6 +64,7 @@ class Settings:
     batch_size: int
     n_accumulated: int
     optimization: Optimization
+    precision: str
     device: str
     n_workers: int
     checkpoint_every: int
@@ -56,10 +74,11 @@ class Settings:
         for name in ("n_steps", "batch_size", "n_accumulated", "checkpoint_every", "n_checkpoints"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}.")
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the weights that come out, but for the network and its data."""
         plain = asdict(self)
-        names = ("action", "seed", "n_steps", "batch_size", "n_accumulated", "optimization")
-        return {name: plain[name] for name in names}
+        return {name: plain[name] for name in _DECISIVE}
