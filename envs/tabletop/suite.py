@@ -17,6 +17,7 @@ from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM, Plan
 from vla_bench.envs.tabletop.renderer import named_look
 from vla_bench.envs.tabletop.suites import Suite, suite_of
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
+from vla_bench.envs.tabletop.variations.settings import settings_card
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
@@ -186,6 +187,7 @@ def _suite_card(suite: Suite, task: Task) -> dict[str, Any]:
             "joint_positions": f"rad, {robot.arm[0]} to {robot.arm[-1]}",
         },
         "source": suite.source,
+        **({"settings": settings_card(suite.groups, suite.tasks)} if suite.groups else {}),
         "horizon": "control steps; an episode never ends early",
     }
 

@@ -6,9 +6,10 @@ A new suite is a `Suite` here, its tasks, and one YAML in conf/env.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
+from vla_bench.envs.tabletop.scenes.cabinet import DRAWERS
 from vla_bench.envs.tabletop.tasks.bridge.catalog import BRIDGE_TASKS
 from vla_bench.envs.tabletop.tasks.franka.catalog import DROID_TASKS, FRANKA_TASKS
 from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
@@ -26,6 +27,8 @@ class Suite:
     Attributes:
         require: Raises MissingDependencyError where some of the tasks need files that are absent;
             None: they need none. A suite of photographs also is what it is: it has no variations.
+        groups: Row of the benchmark's own table -> the tasks that it is the mean of; empty where
+            no setting of the benchmark is averaged over variants.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Suite:
     tasks: Mapping[str, Task]
     action_spec: ActionSpec = DELTA_TCP_POSE
     require: Callable[[Iterable[Task]], None] | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def check(self, tasks: Iterable[Task], layouts: str, variation: str) -> None:
         """Raises for absent files, and ConfigError for what photographs cannot show."""
@@ -49,6 +53,15 @@ class Suite:
             )
         self.require(tasks)
 
+
+PICKS = ("pick_horizontal_coke_can", "pick_vertical_coke_can", "pick_standing_coke_can")
+GOOGLE_GROUPS = {  # the rows of SIMPLER's table
+    "pick coke can": PICKS,
+    "move near": ("move_near",),
+    "open drawer": tuple(f"open_{drawer}_drawer" for drawer in DRAWERS),
+    "close drawer": tuple(f"close_{drawer}_drawer" for drawer in DRAWERS),
+    "place apple": ("place_apple_in_closed_top_drawer",),
+}
 
 WIDOWX_SIMPLER = Suite(
     name="widowx_simpler_tabletop-v0",
@@ -66,8 +79,8 @@ GOOGLE_ROBOT_SIMPLER = Suite(
     name="google_robot_simpler_tabletop-v0",
     description="A MuJoCo twin of SIMPLER's Google Robot tasks in their visual-matching setting, "
     "built from primitive shapes: SIMPLER's control law, camera, initial states, horizons, "
-    "instructions and success rules; not its meshes, photographs, four arm colours or physics "
-    "engine. Three deviations: drawer handles can be touched, which SIMPLER only draws; the "
+    "instructions and success rules; not its meshes, photographs or physics engine. Its four arm "
+    "colours, variation=visual_matching, are tints of our own arm. Three deviations: drawer handles can be touched, which SIMPLER only draws; the "
     "gripper command is the absolute gripper_open, which SIMPLER's adapters reach by summing "
     "relative commands; finger springs are limited to 12 N m and mirrored. Rates measured here "
     "are not SIMPLER rates.",
@@ -77,6 +90,7 @@ GOOGLE_ROBOT_SIMPLER = Suite(
     "drawer opened 0.25, grasped 0.5, in it 0.75; of a drawer, the present share of the way",
     source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
     tasks=GOOGLE_TASKS,
+    groups=GOOGLE_GROUPS,
 )
 
 BRIDGE_V2 = Suite(

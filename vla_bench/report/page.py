@@ -19,7 +19,7 @@ from vla_bench import table
 from vla_bench.report import canvas, drops, figures, videos, wording
 from vla_bench.report.contents import Contents, Drops, Suite
 
-_SHOWN_ON_CARD = ("tasks", "description")  # these have places of their own
+_SHOWN_ON_CARD = ("tasks", "description", "settings")  # these have places of their own
 _LABELS = {
     "control_hz": "control rate, Hz",
     "image_size": "image, px",

@@ -6,28 +6,42 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.variations.arm_color import ARM_COLORS
 from vla_bench.envs.tabletop.variations.language import LANGUAGE
 from vla_bench.envs.tabletop.variations.motion import MOTION
 from vla_bench.envs.tabletop.variations.physical import PHYSICAL
 from vla_bench.envs.tabletop.variations.semantic import SEMANTIC
-from vla_bench.envs.tabletop.variations.variation import NOMINAL, Variation
+from vla_bench.envs.tabletop.variations.variation import NOMINAL, Role, Variation
 from vla_bench.envs.tabletop.variations.visual import VISUAL
 from vla_bench.errors import ConfigError, unknown_name
 
-ALL = "all"  # the twins and every variation
+ALL = "all"  # the twins and the five axes of generalization
 VARIATIONS: Mapping[str, Variation] = {
     variation.name: variation
-    for variation in (NOMINAL, *VISUAL, *MOTION, *PHYSICAL, *SEMANTIC, *LANGUAGE)
+    for variation in (
+        NOMINAL,
+        *VISUAL,
+        *MOTION,
+        *PHYSICAL,
+        *SEMANTIC,
+        *LANGUAGE,
+        *ARM_COLORS,
+    )
 }
 
 
 def select(text: str, tasks: Iterable[Task]) -> list[Variation]:
     """What `text` names and applies to any of `tasks`, in the registry's order.
 
-    `text` is ``none``, ``all``, ``axis``, ``axis/factor`` or ``axis/factor/level``. Raises
-    ConfigError for an unknown name, with the nearest one, and where nothing applies.
+    `text` is ``none``, ``all``, ``axis``, ``axis/factor`` or ``axis/factor/level``. What is
+    averaged instead of held against twins is not in ``all``. Raises ConfigError for an unknown
+    name, with the nearest one, and where nothing applies.
     """
-    named = [v for v in VARIATIONS.values() if text == ALL or f"{v.name}/".startswith(f"{text}/")]
+    named = [
+        v
+        for v in VARIATIONS.values()
+        if (text == ALL and v.role is Role.DROP) or f"{v.name}/".startswith(f"{text}/")
+    ]
     if not named:
         raise unknown_name("variation", text, _selectable())
     tasks = list(tasks)

@@ -31,6 +31,14 @@ class Aspect(enum.Enum):
     INSTRUCTION = "the instruction"
 
 
+class Role(enum.Enum):
+    """What the episodes of a variation are for."""
+
+    DROP = "held against their twins: a level of one of the five axes of generalization"
+    AVERAGED = "averaged with the other variants of their axis: one setting of a benchmark"
+    APART = "run beside the averaged ones, and reported apart"
+
+
 def _same_task(task: Task) -> Task:
     return task
 
@@ -52,6 +60,7 @@ class Variation:
         changes: What differs from `against` at the start of every episode.
         may_change: What else may differ. All other aspects are equal.
         against: Name of the variation that it is held against: ``none``, the twin, as a rule.
+        role: What its rate goes into.
     """
 
     axis: str
@@ -61,6 +70,7 @@ class Variation:
     changes: frozenset[Aspect] = frozenset()
     may_change: frozenset[Aspect] = frozenset()
     against: str = "none"
+    role: Role = Role.DROP
     task: ChangeTask = _same_task
     layout: ChangeLayout = _same_layout
     instruction: Say = _own_words
