@@ -1,4 +1,4 @@
-"""SIMPLER's settings of the Google Robot's tasks: which variants there are, and what each changes."""
+"""SIMPLER's settings of the Google Robot's tasks: which variants there are, what each changes."""
 
 from __future__ import annotations
 

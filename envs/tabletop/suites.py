@@ -80,10 +80,10 @@ GOOGLE_ROBOT_SIMPLER = Suite(
     description="A MuJoCo twin of SIMPLER's Google Robot tasks in their visual-matching setting, "
     "built from primitive shapes: SIMPLER's control law, camera, initial states, horizons, "
     "instructions and success rules; not its meshes, photographs or physics engine. Its four arm "
-    "colours, variation=visual_matching, are tints of our own arm. Three deviations: drawer handles can be touched, which SIMPLER only draws; the "
-    "gripper command is the absolute gripper_open, which SIMPLER's adapters reach by summing "
-    "relative commands; finger springs are limited to 12 N m and mirrored. Rates measured here "
-    "are not SIMPLER rates.",
+    "colours, variation=visual_matching, are tints of our own arm. Three deviations: drawer "
+    "handles can be touched, which SIMPLER only draws; the gripper command is the absolute "
+    "gripper_open, which SIMPLER's adapters reach by summing relative commands; finger springs are "
+    "limited to 12 N m and mirrored. Rates measured here are not SIMPLER rates.",
     success="the task's rule holds at the last step of an episode of fixed length",
     score="1 while the success rule holds; else the furthest sub-goal reached so far: picking and "
     "moving, grasped 0.25, five steps long or the right object moved 0.5, near 0.75; placing, "
