@@ -30,7 +30,6 @@ from vla_bench.policies.openvla.build import build_model, weight_bytes
 from vla_bench.policies.openvla.checkpoint import Weights, load_weights
 from vla_bench.policies.openvla.config import (
     DINOV2,
-    N_PATCHES,
     SIGLIP,
     DecoderConfig,
     OpenVLAConfig,
@@ -203,12 +202,12 @@ def bound_ms(config: OpenVLAConfig, precision: str, batch: int, device: torch.de
     bytes_per_second, flop_per_second = peaks[0]
     model = OpenVLAModel.on_meta(config)
     model.drop_unused()
-    n_tokens = N_PATCHES + N_PROMPT_TOKENS
+    n_tokens = config.n_patches + N_PROMPT_TOKENS
     text, decoder = config.decoder, model.language_model
     n_vision = count(model.vision_backbone) + count(model.projector)
     n_text = count(decoder.model.layers)
     attention = 2 * n_tokens**2 * text.width * text.n_layers
-    prefill = 2 * (n_vision * N_PATCHES + n_text * n_tokens) + attention
+    prefill = 2 * (n_vision * config.n_patches + n_text * n_tokens) + attention
     cache = 2 * 2 * text.width * text.n_layers * n_tokens
     weights = weight_bytes(model, precision) - 2 * (n_vision + count(decoder.model.embed_tokens))
     step = (weights + batch * cache) / bytes_per_second

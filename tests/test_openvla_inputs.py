@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from vla_bench.policies.openvla.statistics import (
     choose_statistics,
     read_statistics,
 )
-from vla_bench.policies.openvla.tiny import tiny_tokenizer
+from vla_bench.policies.openvla.tokenizer import new_tokenizer
 
 LLAMA2 = ActionTokens(32000)
 FAMILIES = {"openvla": "v0", "v01": "v01"}
@@ -67,23 +68,26 @@ def test_training_images_are_prepared_as_tensorflow_did(golden: Path, shared: Pa
     arrays = np.load(golden / "tf_pipeline.npz")
     for name in ("img1_640x480.png", "img2_480x640.png"):
         image = golden_image(shared, name)
-        off = Preparation("lanczos3", False).apply(image).astype(int) - arrays[f"lanczos3/{name}"]
+        off = (
+            Preparation("lanczos3", False).apply(image, 224).astype(int)
+            - arrays[f"lanczos3/{name}"]
+        )
         assert np.abs(off).max() <= 1
-        cropped = Preparation("none", True).apply(arrays[f"lanczos3/{name}"])
+        cropped = Preparation("none", True).apply(arrays[f"lanczos3/{name}"], 224)
         assert np.array_equal(cropped, arrays[f"center_crop/{name}"])
 
 
 def test_the_area_average_of_a_halved_image_is_the_mean_of_four_pixels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (448, 448, 3), dtype=np.uint8)
     means = image.reshape(224, 2, 224, 2, 3).mean(axis=(1, 3))
-    assert np.abs(shrink_area(image) - means).max() <= 0.5
+    assert np.abs(shrink_area(image, 224) - means).max() <= 0.5
     with pytest.raises(PolicyError, match="got 64 x 300"):
-        shrink_area(np.zeros((300, 64, 3), np.uint8))
+        shrink_area(np.zeros((300, 64, 3), np.uint8), 224)
 
 
 @pytest.mark.parametrize("kind", ["lanczos3", "area"])
 def test_resizing_keeps_flat_images_flat_and_224_images_as_they_are(kind: str) -> None:
-    prepare = Preparation(kind, False).apply
+    prepare = partial(Preparation(kind, False).apply, side=224)
     flat = np.full((480, 640, 3), 77, np.uint8)
     assert np.array_equal(prepare(flat), flat[:224, :224])
     image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
@@ -138,13 +142,14 @@ def test_ids_of_every_recorded_prompt_are_llama2s(golden: Path) -> None:
 
 
 def test_our_own_tokenizer_covers_any_text_and_keeps_its_last_256_ids_for_actions() -> None:
-    tokenizer = tiny_tokenizer()
+    tokenizer = new_tokenizer(["lift", "zebra"])
     text = "In: What action should the robot take to lift the Zebra é 杯?\nOut:"
     encoded = tokenizer.encode(text)
     assert tokenizer.decode(encoded.ids).strip() == text
     assert encoded.ids[0] == 1
     assert max(encoded.ids) < tokenizer.get_vocab_size() - 256
     assert tokenizer.get_vocab_size() % 64 == 0
+    assert len(tokenizer.encode("lift zebra").ids) == 3
 
 
 def test_action_ids_are_the_published_ones_on_every_recorded_value(golden: Path) -> None:

@@ -20,7 +20,7 @@ from vla_bench.data.trajectory import DataError
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.checkpoint import read_config
-from vla_bench.policies.openvla.config import IMAGE_SIZE, parse_config
+from vla_bench.policies.openvla.config import parse_config
 from vla_bench.policies.openvla.image import normalize_images
 from vla_bench.policies.openvla.labels import IGNORED, Batch, Example
 from vla_bench.policies.openvla.loss import Forced, forced_pass, metrics
@@ -67,7 +67,7 @@ def toy_batch(toy: Path, n: int = 2) -> Batch:
     return read_labeller(toy).collate(
         [
             Example(image, "pick up the red cup", rng.uniform(-1, 1, 7), "toy")
-            for image in random_images(n, IMAGE_SIZE)
+            for image in random_images(n, 224)
         ]
     )
 

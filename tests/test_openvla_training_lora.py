@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.adapter import read_adapter
 from vla_bench.policies.openvla.checkpoint import load_weights, open_weights, read_config
-from vla_bench.policies.openvla.config import IMAGE_SIZE, CheckpointError, parse_config
+from vla_bench.policies.openvla.config import CheckpointError, parse_config
 from vla_bench.policies.openvla.lora import LoraModule, LoraSize, add_lora, lora_modules
 from vla_bench.policies.openvla.lora_file import load_lora, save_lora
 from vla_bench.policies.openvla.model import OpenVLAModel
@@ -65,7 +65,7 @@ def trained_lora(folder: Path) -> OpenVLAModel:
 @torch.no_grad()
 def logits(model: nn.Module) -> Tensor:
     rng = np.random.default_rng(0)
-    pixels = torch.from_numpy(rng.normal(size=(1, 6, IMAGE_SIZE, IMAGE_SIZE))).float()
+    pixels = torch.from_numpy(rng.normal(size=(1, 6, 224, 224))).float()
     answer: Tensor = model(pixels, torch.tensor([[1, 40, 41, 42]]))
     return answer
 
@@ -116,7 +116,7 @@ def test_updates_in_fp32_act_on_a_bf16_model(toy: Path) -> None:
 
 @torch.no_grad()
 def logits_bf16(model: OpenVLAModel) -> Tensor:
-    pixels = torch.zeros(1, 6, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bfloat16)
+    pixels = torch.zeros(1, 6, 224, 224, dtype=torch.bfloat16)
     answer: Tensor = model(pixels, torch.tensor([[1, 40, 41]]))
     assert answer.dtype == torch.bfloat16
     return answer

@@ -7,16 +7,12 @@ model's sizes to the defaults of transformers' LlamaConfig; both are written out
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vla_bench.errors import VlaBenchError, unknown_name
-
-IMAGE_SIZE = 224
-PATCH_SIZE = 14
-N_PATCHES = (IMAGE_SIZE // PATCH_SIZE) ** 2
 
 
 class CheckpointError(VlaBenchError):
@@ -28,6 +24,7 @@ class TowerConfig:
     """One vision transformer.
 
     Attributes:
+        patch_size: Side in pixels of the squares that become tokens.
         n_prefix_tokens: Class and register tokens before the patches, without positions.
         layer_scale: Whether each residual branch has a learned per-channel factor.
         mean, std: RGB statistics in [0, 1] that its input is normalized with.
@@ -37,6 +34,7 @@ class TowerConfig:
     depth: int
     n_heads: int
     mlp_width: int
+    patch_size: int
     n_prefix_tokens: int
     layer_scale: bool
     mean: tuple[float, float, float]
@@ -69,6 +67,7 @@ class OpenVLAConfig:
         towers: In channel order of the features: DINOv2 first, or SigLIP alone.
         n_text_tokens: Size of the tokenizer's own vocabulary; its last 256 ids stand for actions.
         pad_token_id: Fills the right end of shorter prompts; never attended to.
+        image_size: Side in pixels of the square that every tower looks at.
         resize: ``resize-naive``, ``resize-crop`` or ``letterbox``.
         prompt: ``v0`` or ``v01``, the two published templates.
     """
@@ -77,16 +76,23 @@ class OpenVLAConfig:
     decoder: DecoderConfig
     n_text_tokens: int
     pad_token_id: int
+    image_size: int
     resize: str
     prompt: str
+
+    @property
+    def n_patches(self) -> int:
+        """Image tokens in a sequence, 256 as published."""
+        n_patches: int = (self.image_size // self.towers[0].patch_size) ** 2
+        return n_patches
 
 
 # Sizes: timm 0.9.10, vit_large_patch14_reg4_dinov2 and vit_so400m_patch14_siglip_224, at the
 # 224 px of openvla/openvla@c8f03f4, prismatic/models/backbones/vision.
 DINOV2 = TowerConfig(
-    1024, 24, 16, 4096, 5, True, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    1024, 24, 16, 4096, 14, 5, True, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-SIGLIP = TowerConfig(1152, 27, 16, 4304, 0, False, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+SIGLIP = TowerConfig(1152, 27, 16, 4304, 14, 0, False, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 TOWERS = {"vit_large_patch14_reg4_dinov2.lvd142m": DINOV2, "vit_so400m_patch14_siglip_224": SIGLIP}
 RESIZES = ("resize-naive", "resize-crop", "letterbox")
 PROMPT_OF_LLM = {"llama2": "v0", "vicuna": "v01"}
@@ -116,6 +122,7 @@ def parse_config(
     if tower_sizes is not None:
         sizes = [tower_sizes[key] for key in ("featurizer", "fused_featurizer")[: len(towers)]]
         towers = [_resized(tower, size) for tower, size in zip(towers, sizes)]
+    image_size = _image_size(data["image_sizes"], towers)
     if data["image_resize_strategy"] not in RESIZES:
         raise unknown_name("image_resize_strategy", data["image_resize_strategy"], RESIZES)
     llm = str(data["llm_backbone_id"]).split("-")[0]
@@ -127,6 +134,7 @@ def parse_config(
         decoder,
         n_text_tokens=decoder.n_tokens - data["pad_to_multiple_of"],
         pad_token_id=data["pad_token_id"],
+        image_size=image_size,
         resize=data["image_resize_strategy"],
         prompt=PROMPT_OF_LLM[llm],
     )
@@ -138,11 +146,23 @@ def _resized(tower: TowerConfig, size: Mapping[str, Any]) -> TowerConfig:
         size["depth"],
         size["num_heads"],
         size["mlp_hidden"],
+        size.get("patch_size", tower.patch_size),
         size["prefix_tokens"],
         size["layer_scale"],
         tower.mean,
         tower.std,
     )
+
+
+def _image_size(sizes: Sequence[int], towers: Sequence[TowerConfig]) -> int:
+    """Raises CheckpointError unless one square of whole patches serves every tower."""
+    patches = {tower.patch_size for tower in towers}
+    if len(set(sizes)) != 1 or len(patches) != 1 or sizes[0] % towers[0].patch_size:
+        raise CheckpointError(
+            "config.json, image_sizes: expected one side for all towers, a multiple of their one "
+            f"patch size, got sizes {list(sizes)} and patches {sorted(patches)}."
+        )
+    return sizes[0]
 
 
 def _decoder(text: Mapping[str, Any]) -> DecoderConfig:

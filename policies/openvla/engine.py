@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vla_bench.errors import PolicyError
-from vla_bench.policies.openvla.config import N_PATCHES
 from vla_bench.policies.openvla.generate import Decoding, Inputs, generate, prompt_logits
 from vla_bench.policies.openvla.kernels import compile_kernels
 from vla_bench.policies.openvla.model import OpenVLAModel
@@ -46,7 +45,7 @@ class Engine:
     def generate(
         self, images: NDArray[np.uint8], prompts: Sequence[list[int]], decoding: Decoding
     ) -> NDArray[np.int64]:
-        """(2, b, n_tokens): see `generate.generate`. Images are (b, 224, 224, 3)."""
+        """(2, b, n_tokens): see `generate.generate`. Images are (b, side, side, 3)."""
         inputs = self._inputs(images, prompts, decoding.n_tokens)
         try:
             picks = self._run(inputs, decoding)
@@ -78,11 +77,11 @@ class Engine:
         self, images: NDArray[np.uint8], prompts: Sequence[list[int]], n_tokens: int
     ) -> Inputs:
         config = self.model.config
-        longest = max(map(len, prompts))
-        if N_PATCHES + longest + n_tokens > config.decoder.max_positions:
+        longest, n_patches = max(map(len, prompts)), config.n_patches
+        if n_patches + longest + n_tokens > config.decoder.max_positions:
             raise PolicyError(
-                f"A prompt has {longest} tokens; {N_PATCHES} patches and {n_tokens} action tokens "
-                f"leave room for {config.decoder.max_positions - N_PATCHES - n_tokens}."
+                f"A prompt has {longest} tokens; {n_patches} patches and {n_tokens} action tokens "
+                f"leave room for {config.decoder.max_positions - n_patches - n_tokens}."
             )
         width = -(-longest // PROMPT_BUCKET) * PROMPT_BUCKET if self._on_gpu else longest
         ids = np.full((len(prompts), width), config.pad_token_id)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vla_bench.policies.openvla.config import N_PATCHES
 from vla_bench.policies.openvla.image import normalize_images
 from vla_bench.policies.openvla.model import OpenVLAModel
 
@@ -24,7 +23,7 @@ class Inputs:
     """A batch on one device.
 
     Attributes:
-        images: (b, 224, 224, 3) uint8.
+        images: (b, side, side, 3) uint8.
         ids: (b, t) int64 prompts, padded at the right.
         lengths: (b,) int64, ids per row without padding.
     """
@@ -72,14 +71,14 @@ class Decoding:
 def generate(model: OpenVLAModel, inputs: Inputs, decoding: Decoding) -> Tensor:
     """(2, b, n_tokens) int64: ids continued with, and ids picked freely. Never synchronizes."""
     batch, n_ids = inputs.ids.shape
-    n_prompt = N_PATCHES + n_ids
+    n_prompt = model.config.n_patches + n_ids
     capacity = -(-(n_prompt + decoding.n_tokens) // _ALIGN) * _ALIGN
     cache = model.language_model.model.new_cache(batch, capacity, n_prompt)
     pixels = normalize_images(inputs.images, model.config).to(model.dtype)
     logits = model.prefill(pixels, inputs.ids, inputs.lengths, cache)
     picks = [decoding.pick(logits)]
     for index in range(decoding.n_tokens - 1):
-        positions = inputs.lengths + (N_PATCHES + index)
+        positions = inputs.lengths + (model.config.n_patches + index)
         logits = model.step(picks[-1][0], positions, cache)
         picks.append(decoding.pick(logits))
     return torch.stack([torch.stack(pick) for pick in picks], dim=-1)
@@ -89,7 +88,7 @@ def generate(model: OpenVLAModel, inputs: Inputs, decoding: Decoding) -> Tensor:
 def prompt_logits(model: OpenVLAModel, inputs: Inputs) -> Tensor:
     """(b, n_tokens) fp32 logits after each row's last id."""
     batch, n_ids = inputs.ids.shape
-    n_prompt = N_PATCHES + n_ids
+    n_prompt = model.config.n_patches + n_ids
     cache = model.language_model.model.new_cache(batch, n_prompt, n_prompt)
     pixels = normalize_images(inputs.images, model.config).to(model.dtype)
     return model.prefill(pixels, inputs.ids, inputs.lengths, cache).float()

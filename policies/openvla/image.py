@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from vla_bench.errors import PolicyError
-from vla_bench.policies.openvla.config import IMAGE_SIZE, OpenVLAConfig
+from vla_bench.policies.openvla.config import OpenVLAConfig
 
 
 def check_image(image: Any) -> None:
@@ -35,18 +35,18 @@ def check_image(image: Any) -> None:
 
 
 def to_input_size(image: NDArray[np.uint8], config: OpenVLAConfig) -> NDArray[np.uint8]:
-    """(224, 224, 3): `config.resize` with Pillow's antialiased bicubic filter.
+    """(side, side, 3): `config.resize` to its image size by Pillow's antialiased bicubic filter.
 
     Every tower sees the same pixels. With letterbox the padding has the last tower's mean colour,
     also for the first tower: openvla/openvla@c8f03f4, prismatic/extern/hf/processing_prismatic.py.
     """
-    picture = Image.fromarray(image)
+    picture, side = Image.fromarray(image), config.image_size
     if config.resize == "letterbox":
         picture = _pad_to_square(picture, config.towers[-1].mean)
     if config.resize == "resize-naive":
-        picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
     else:
-        picture = _crop_centre(_resize_shorter_side(picture))
+        picture = _crop_centre(_resize_shorter_side(picture, side), side)
     return np.asarray(picture)
 
 
@@ -60,19 +60,19 @@ def _pad_to_square(picture: Image.Image, mean: Sequence[float]) -> Image.Image:
     return canvas
 
 
-def _resize_shorter_side(picture: Image.Image) -> Image.Image:
+def _resize_shorter_side(picture: Image.Image, wanted: int) -> Image.Image:
     shorter = min(picture.size)
-    width, height = (int(IMAGE_SIZE * side / shorter) for side in picture.size)
+    width, height = (int(wanted * side / shorter) for side in picture.size)
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _crop_centre(picture: Image.Image) -> Image.Image:
-    left, top = (round((side - IMAGE_SIZE) / 2) for side in picture.size)
-    return picture.crop((left, top, left + IMAGE_SIZE, top + IMAGE_SIZE))
+def _crop_centre(picture: Image.Image, wanted: int) -> Image.Image:
+    left, top = (round((side - wanted) / 2) for side in picture.size)
+    return picture.crop((left, top, left + wanted, top + wanted))
 
 
 def normalize_images(images: Tensor, config: OpenVLAConfig) -> Tensor:
-    """(b, 224, 224, 3) uint8 -> (b, 3 per tower, 224, 224) fp32, on the device of `images`.
+    """(b, side, side, 3) uint8 -> (b, 3 per tower, side, side) fp32, on the device of `images`.
 
     Divides by tensors: a GPU multiplies by the reciprocal of a Python number, which rounds
     differently.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vla_bench.data.trajectory import DataError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
-from vla_bench.policies.openvla.config import IMAGE_SIZE, N_PATCHES, OpenVLAConfig
+from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.prompt import Prompter
 
 IGNORED = -100
@@ -30,7 +30,7 @@ class Example:
     """One demonstrated step.
 
     Attributes:
-        image: (224, 224, 3) uint8 RGB, at the model's input size.
+        image: (side, side, 3) uint8 RGB, at the model's input size.
         instruction: What the robot was told to do.
         action: (dim,) normalized: -1 and 1 are the data set's bounds. What lies outside is clipped.
         data_set: Where it comes from; metrics are kept apart by it.
@@ -47,7 +47,7 @@ class Batch:
     """Examples on one device; shorter rows are padded at the right.
 
     Attributes:
-        images: (b, 224, 224, 3) uint8.
+        images: (b, side, side, 3) uint8.
         ids: (b, t) int64.
         labels: (b, t) int64: the id itself where it is learned, else `IGNORED`.
         data_sets: Of every row.
@@ -84,7 +84,7 @@ class Labeller:
         end = self.prompter.tokenizer.token_to_id(_END)
         learned = [*ActionTokens(self.config.n_text_tokens).encode(action).tolist(), end]
         ids = [*self.prompter.ids(instruction), *learned]
-        room = self.config.decoder.max_positions - N_PATCHES
+        room = self.config.decoder.max_positions - self.config.n_patches
         if len(ids) > room:
             raise DataError(
                 f"A training sequence has {len(ids)} tokens; the model has room for {room} beside "
@@ -95,7 +95,7 @@ class Labeller:
     def collate(self, examples: Sequence[Example]) -> Batch:
         """One batch. Raises DataError for an image of another size or type, and as `tokens`."""
         for example in examples:
-            _check_image(example)
+            _check_image(example, self.config.image_size)
         rows = [self.tokens(example.instruction, example.action) for example in examples]
         shape = (len(rows), max(len(ids) for ids, _ in rows))
         padded, labels = np.full(shape, self.config.pad_token_id), np.full(shape, IGNORED)
@@ -110,8 +110,8 @@ class Labeller:
         )
 
 
-def _check_image(example: Example) -> None:
-    expected = (IMAGE_SIZE, IMAGE_SIZE, 3)
+def _check_image(example: Example, side: int) -> None:
+    expected = (side, side, 3)
     if example.image.shape != expected or example.image.dtype != np.uint8:
         raise DataError(
             f"{example.data_set}, {example.instruction!r}: expected an image {expected} of uint8, "

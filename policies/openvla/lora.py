@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from vla_bench.errors import ConfigError
-from vla_bench.policies.openvla.config import PATCH_SIZE
 from vla_bench.policies.openvla.model import OpenVLAModel
 
 MAX_ALPHA = 16
@@ -87,7 +86,8 @@ def _update(
     if isinstance(base, nn.Linear):
         down = nn.Linear(base.in_features, rank, bias=False)
         return down, nn.Linear(rank, base.out_features, bias=False)
-    patch = nn.Conv2d(base.in_channels, rank, PATCH_SIZE, PATCH_SIZE, bias=False)
+    side, _ = base.kernel_size
+    patch = nn.Conv2d(base.in_channels, rank, side, side, bias=False)
     return patch, nn.Conv2d(rank, base.out_channels, 1, bias=False)
 
 

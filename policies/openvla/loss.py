@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from vla_bench.policies.openvla.action_tokens import ActionTokens
-from vla_bench.policies.openvla.config import N_PATCHES
 from vla_bench.policies.openvla.image import normalize_images
 from vla_bench.policies.openvla.labels import IGNORED, Batch
 from vla_bench.policies.openvla.model import OpenVLAModel
@@ -40,7 +39,7 @@ def forced_pass(model: OpenVLAModel, batch: Batch) -> Forced:
     pixels = normalize_images(batch.images, model.config).to(model.dtype)
     hidden = model.hidden(pixels, batch.ids)
     rows, columns = (batch.labels != IGNORED).nonzero(as_tuple=True)
-    before = columns + (N_PATCHES - 1)  # the image stands behind the first token
+    before = columns + (model.config.n_patches - 1)  # the image stands behind the first token
     logits = model.language_model.lm_head(hidden[rows, before]).float()
     labels = batch.labels[rows, columns]
     loss = functional.cross_entropy(logits, labels)

@@ -1,7 +1,7 @@
 """OpenVLA: vision towers, projector, language model.
 
-The sequence is [BOS] [256 image patches] [rest of the prompt]. Module names make the state dict
-that of the published checkpoints. Knows neither files, images nor actions.
+The sequence is [BOS] [image patches] [rest of the prompt]; 256 patches as published. Module names
+make the state dict that of the published checkpoints. Knows neither files, images nor actions.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vla_bench.policies.openvla.cache import Cache
-from vla_bench.policies.openvla.config import N_PATCHES, OpenVLAConfig
+from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.llama import Decoder
 from vla_bench.policies.openvla.vit import VisionTransformer
 
 
 class VisionBackbone(nn.Module):
-    """Pixels (b, 3 per tower, 224, 224) -> features (b, 256, sum of widths)."""
+    """Pixels (b, 3 per tower, side, side) -> features (b, n_patches, sum of widths)."""
 
     def __init__(self, config: OpenVLAConfig) -> None:
         super().__init__()
-        self.featurizer = VisionTransformer(config.towers[0])
+        self.featurizer = VisionTransformer(config.towers[0], config.image_size)
         self.fused_featurizer: VisionTransformer | None = None
         if len(config.towers) == 2:
-            self.fused_featurizer = VisionTransformer(config.towers[1])
+            self.fused_featurizer = VisionTransformer(config.towers[1], config.image_size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         if self.fused_featurizer is None:
@@ -85,22 +85,23 @@ class OpenVLAModel(nn.Module):
         return self.language_model.model.norm.weight.dtype
 
     def forward(self, pixels: Tensor, ids: Tensor) -> Tensor:
-        """Logits (b, 256 + t, n_tokens) of the whole sequence, e.g. for training.
+        """Logits (b, n_patches + t, n_tokens) of the whole sequence, e.g. for training.
 
-        `pixels` is (b, 3 per tower, 224, 224), normalized. Position 256 + i predicts id i + 1.
+        `pixels` is (b, 3 per tower, side, side), normalized. Position n_patches + i predicts id
+        i + 1.
         """
         logits: Tensor = self.language_model.lm_head(self.hidden(pixels, ids))
         return logits
 
     def hidden(self, pixels: Tensor, ids: Tensor) -> Tensor:
-        """What the output head reads, (b, 256 + t, width), at every position of `forward`."""
+        """What the output head reads, (b, n_patches + t, width), at every position of `forward`."""
         x = self.embed(pixels, ids)
         decoder = self.language_model.model
         states: Tensor = decoder(x, decoder.place_prompt(x.shape[1]))
         return states
 
     def embed(self, pixels: Tensor, ids: Tensor) -> Tensor:
-        """The decoder's input (b, 256 + t, width)."""
+        """The decoder's input (b, n_patches + t, width)."""
         patches = self.projector(self.vision_backbone(pixels))
         words = self.language_model.model.embed_tokens(ids)
         return torch.cat((words[:, :1], patches, words[:, 1:]), dim=1)
@@ -109,7 +110,7 @@ class OpenVLAModel(nn.Module):
         """Logits (b, n_tokens) after each row's last id; fills `cache`. `lengths` is (b,)."""
         x = self.embed(pixels, ids)
         decoder = self.language_model.model
-        last = lengths + (N_PATCHES - 1)
+        last = lengths + (self.config.n_patches - 1)
         hidden = decoder(x, decoder.place_prompt(x.shape[1]), cache, last)
         return self._head(hidden)
 

@@ -53,6 +53,7 @@ def published_names(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]
 # prismatic/conf/models.py: the two base models that released OpenVLA runs started from.
 _SHARED = {
     "model_type": "openvla",
+    "image_sizes": [224, 224],
     "pad_to_multiple_of": 64,
     "pad_token_id": 32000,
     "text_config": {"vocab_size": 32064},
@@ -68,6 +69,7 @@ _BASES: Mapping[str, Mapping[str, Any]] = {
     },
     "siglip-224px+7b": {
         "timm_model_ids": ["vit_so400m_patch14_siglip_224"],
+        "image_sizes": [224],
         "image_resize_strategy": "letterbox",
         "llm_backbone_id": "vicuna-v15-7b",
     },

@@ -168,8 +168,8 @@ class OpenVLA:
         for image in images:
             check_image(image)
         config = self.engine.model.config
-        prepare = self.options.preparation.apply
-        sized = np.stack([to_input_size(prepare(image), config) for image in images])
+        prepare, side = self.options.preparation.apply, config.image_size
+        sized = np.stack([to_input_size(prepare(image, side), config) for image in images])
         return sized, self.prompter.batch(instructions)
 
 

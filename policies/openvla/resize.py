@@ -19,7 +19,7 @@ from scipy import sparse
 
 from vla_bench.data.image_ops import center_crop, resize_lanczos3
 from vla_bench.errors import ConfigError, PolicyError, unknown_name
-from vla_bench.policies.openvla.config import IMAGE_SIZE, read_json
+from vla_bench.policies.openvla.config import read_json
 
 Image = NDArray[np.uint8]
 RESIZES = ("none", "lanczos3", "area")
@@ -43,12 +43,12 @@ class Preparation:
         if self.resize not in RESIZES:
             raise unknown_name("resize", self.resize, RESIZES)
 
-    def apply(self, image: Image) -> Image:
-        """(height, width, 3) -> the same kind, 224 x 224 unless `resize` is none."""
+    def apply(self, image: Image, side: int) -> Image:
+        """(height, width, 3) -> the same kind, side x side unless `resize` is none."""
         if self.resize == "lanczos3":
-            image = resize_lanczos3(image, IMAGE_SIZE, IMAGE_SIZE)
+            image = resize_lanczos3(image, side, side)
         elif self.resize == "area":
-            image = shrink_area(image)
+            image = shrink_area(image, side)
         return center_crop(image, CROP_AREA) if self.center_crop else image
 
 
@@ -75,28 +75,28 @@ def read_preparation(
     return Preparation(**filled)
 
 
-def shrink_area(image: Image) -> Image:
-    """(224, 224, 3): the average over each output pixel's footprint, rounded to nearest.
+def shrink_area(image: Image, side: int) -> Image:
+    """(side, side, 3): the average over each output pixel's footprint, rounded to nearest.
 
     What OpenCV's INTER_AREA does when shrinking. Raises PolicyError when the image would grow.
     """
     height, width, _ = image.shape
-    if min(height, width) < IMAGE_SIZE:
+    if min(height, width) < side:
         raise PolicyError(
-            f"resize 'area' only shrinks: expected at least {IMAGE_SIZE} x {IMAGE_SIZE}, got "
+            f"resize 'area' only shrinks: expected at least {side} x {side}, got "
             f"{width} x {height}. Use lanczos3."
         )
-    rows = _area_weights(height) @ image.reshape(height, -1).astype(np.float64)
-    columns = rows.reshape(IMAGE_SIZE, width, 3).transpose(1, 0, 2).reshape(width, -1)
-    result = (_area_weights(width) @ columns).reshape(IMAGE_SIZE, IMAGE_SIZE, 3)
+    rows = _area_weights(height, side) @ image.reshape(height, -1).astype(np.float64)
+    columns = rows.reshape(side, width, 3).transpose(1, 0, 2).reshape(width, -1)
+    result = (_area_weights(width, side) @ columns).reshape(side, side, 3)
     return np.ascontiguousarray(np.rint(result).astype(np.uint8).transpose(1, 0, 2))
 
 
 @functools.lru_cache(maxsize=16)
-def _area_weights(n_inputs: int) -> Any:
-    """Sparse (224, n_inputs): share of every input pixel in every output pixel."""
-    step = n_inputs / IMAGE_SIZE
-    start = (np.arange(IMAGE_SIZE) * step)[:, None]
+def _area_weights(n_inputs: int, n_outputs: int) -> Any:
+    """Sparse (n_outputs, n_inputs): share of every input pixel in every output pixel."""
+    step = n_inputs / n_outputs
+    start = (np.arange(n_outputs) * step)[:, None]
     pixel = np.arange(n_inputs)
     overlap = np.minimum(start + step, pixel + 1.0) - np.maximum(start, pixel)
     return sparse.csr_array(np.maximum(overlap, 0.0) / step)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vla_bench.policies.openvla.config import N_PATCHES, PATCH_SIZE, TowerConfig
+from vla_bench.policies.openvla.config import TowerConfig
 
 NORM_EPS = 1e-6  # timm 0.9.10, vision_transformer.py: both towers
 
@@ -90,11 +90,11 @@ class AttentionPool(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patches of 14 x 14 pixels, row by row from the top left."""
+    """Square patches, row by row from the top left."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, side: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, width, PATCH_SIZE, PATCH_SIZE)
+        self.proj = nn.Conv2d(3, width, side, side)
 
     def forward(self, pixels: Tensor) -> Tensor:
         patches: Tensor = self.proj(pixels)
@@ -102,13 +102,14 @@ class PatchEmbed(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Normalized pixels (b, 3, 224, 224) -> patch features (b, 256, width)."""
+    """Normalized pixels (b, 3, side, side) -> patch features (b, n_patches, width)."""
 
-    def __init__(self, config: TowerConfig) -> None:
+    def __init__(self, config: TowerConfig, image_size: int) -> None:
         super().__init__()
         self.n_prefix_tokens = config.n_prefix_tokens
-        self.patch_embed = PatchEmbed(config.width)
-        self.pos_embed = nn.Parameter(torch.empty(1, N_PATCHES, config.width))
+        self.patch_embed = PatchEmbed(config.width, config.patch_size)
+        n_patches = (image_size // config.patch_size) ** 2
+        self.pos_embed = nn.Parameter(torch.empty(1, n_patches, config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, NORM_EPS)
         if config.n_prefix_tokens:
