@@ -6,13 +6,14 @@ task, plus a line in `tasks/__init__.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
-from vla_bench.envs.tabletop.scenes.scene import Scene
+from vla_bench.envs.tabletop.scenes.scene import Scene, Surface
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
@@ -69,6 +70,23 @@ class Then:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far from its initial states a task stays one that its robot can do.
+
+    Unseen positions and turns are drawn within these limits, each of which says why.
+
+    Attributes:
+        surfaces: Object -> where it may start, in place of the scene's surfaces; none: it stays.
+        turn: How far beyond the official yaws an object may be turned, rad, over 15 degrees.
+        apart: m that the object to be moved keeps from every other, seen from above.
+    """
+
+    surfaces: Mapping[str, tuple[Surface, ...]] = field(default_factory=dict)
+    turn: float = math.pi
+    apart: float = 0.0
+
+
+@dataclass(frozen=True)
 class Task:
     """One task.
 
@@ -81,6 +99,7 @@ class Task:
         turns: Tasks of the same scene and layouts that initial states ask for in turn, as in
             paired trials of language grounding; empty where all ask for the same.
         then: A second instruction, where a task has two stages.
+        reach: Where else its objects may start.
     """
 
     name: str
@@ -95,6 +114,12 @@ class Task:
     homes: tuple[Vector, ...] = ()
     turns: tuple[Task, ...] = ()
     then: Then | None = None
+    reach: Reach = Reach()
+
+    def within(self, reach: Reach) -> Task:
+        """The same task, of which `reach` says how far it can be varied."""
+        turns = tuple(replace(turn, reach=reach) for turn in self.turns)
+        return replace(self, reach=reach, turns=turns)
 
     def asked(self, index: int) -> Task:
         """What initial state `index` asks for: instruction, goal and expert."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Mapping
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
 from vla_bench.envs.tabletop.scenes.scene import Surface
@@ -20,6 +21,7 @@ from vla_bench.envs.tabletop.variations.region import (
     uniform,
     yaw_of,
 )
+from vla_bench.envs.tabletop.variations.roles import source_of
 from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
 from vla_bench.errors import EnvError
 
@@ -35,7 +37,7 @@ def _surfaces(task: Task, name: str) -> list[Surface]:
     far = BEYOND + STRIP
     return [
         surface
-        for surface in task.scene.surfaces
+        for surface in task.reach.surfaces.get(name, task.scene.surfaces)
         if any(is_on(layout[name], surface) for layout in task.layouts if name in layout)
         and (
             surface.area[0] < x_low - far
@@ -59,13 +61,19 @@ def _with_other_yaws(task: Task) -> Task | None:
 def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
     """One object after the other outside of its region, on its surface; yaws stay."""
     movable = [name for name in loose(task, layout) if _surfaces(task, name)]
-    needed = gaps_needed(task)
+    needed = _with_room(task, gaps_needed(task))
     for _ in range(TRIES):
         moved = {name: _outside(task, layout[name], name, rng) for name in movable}
         candidate = moved_to(layout, moved)
         if are_apart(task, candidate, needed):
             return candidate
     raise EnvError(f"{task.name}: found no unseen positions without overlap in {TRIES} draws.")
+
+
+def _with_room(task: Task, needed: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """`needed`, and for the object to be moved as much as the task's reach asks for."""
+    source, apart = source_of(task), task.reach.apart
+    return {pair: max(gap, apart) if source in pair else gap for pair, gap in needed.items()}
 
 
 def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
@@ -81,10 +89,18 @@ def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
 
 def _yaw_gaps(task: Task, name: str) -> list[tuple[float, float]]:
     """Ranges of yaw, rad, that keep `TURNED` away from every official one."""
-    period = region_of(task, name).period
+    period, far = region_of(task, name).period, task.reach.turn
     official = sorted({yaw_of(layout[name]) % period for layout in task.layouts if name in layout})
     around = itertools.pairwise([*official, official[0] + period])
-    return [(a + TURNED, b - TURNED) for a, b in around if b - a >= NARROWEST]
+    gaps = [(a, b) for a, b in around if b - a >= NARROWEST]
+    return [part for a, b in gaps for part in _within_reach(a, b, far)]
+
+
+def _within_reach(a: float, b: float, far: float) -> list[tuple[float, float]]:
+    """What is left between the official yaws `a` and `b` where none is passed by over `far`."""
+    if b - a <= 2 * far:
+        return [(a + TURNED, b - TURNED)]
+    return [(a + TURNED, a + far), (b - far, b - TURNED)]
 
 
 def _turned(task: Task, layout: Layout, rng: random.Random) -> Layout:
@@ -116,7 +132,7 @@ MOTION = (
         "position",
         "outside",
         f"every object starts at least {BEYOND * 1e3:.0f} mm outside of the rectangle of its "
-        "official positions, within the arm's reach",
+        "official positions, as far as the robot can do the task there",
         changes=_STATE,
         may_change=_IMAGE,
         task=_with_room_beyond,
@@ -127,7 +143,7 @@ MOTION = (
         "orientation",
         "unseen",
         f"every object starts turned at least {math.degrees(TURNED):.0f} degrees away from every "
-        "official yaw",
+        "official yaw, as far as the robot can do the task then",
         changes=_STATE,
         may_change=_IMAGE,
         task=_with_other_yaws,

@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vla_bench.envs.tabletop.geometry import Pose, about_axis
+from vla_bench.envs.tabletop.geometry import Pose, about_axis, matrix
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
@@ -23,7 +23,8 @@ SLACK = math.radians(15.0)  # beyond the official yaws
 MARGIN = 0.01  # m between objects
 ROOM = 0.02  # m between what was there and what is added: a finger's width and some
 OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
-TRIES = 2000
+STANDS = 0.99  # cosine of an object's tilt
+TRIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,19 @@ def region_of(task: Task, name: str) -> Region:
     """The region of the object `name` over all initial states of `task`."""
     poses = [layout[name] for layout in task.layouts if name in layout]
     xs, ys = ([pose.position[axis] for pose in poses] for axis in (0, 1))
-    length, width, _ = task.objects[name].extents
-    period = math.pi / 2 if math.isclose(length, width) else 2 * math.pi
+    period = math.pi / 2 if _is_square(task.objects[name]) else 2 * math.pi
     turns = sorted({round(yaw_of(pose) % period, 9) for pose in poses})
     gaps = [(b - a) for a, b in itertools.pairwise([*turns, turns[0] + period])]
     widest = max(range(len(gaps)), key=gaps.__getitem__)
     first = turns[(widest + 1) % len(turns)]
     area = (min(xs), max(xs), min(ys), max(ys))
     return Region(area, (first, period - gaps[widest]), period)
+
+
+def _is_square(kind: TabletopObject) -> bool:
+    """Whether an object that stands looks the same after a quarter turn; none does that lies."""
+    length, width, _ = kind.extents
+    return math.isclose(length, width) and abs(matrix(kind.rest.quaternion)[2, 2]) > STANDS
 
 
 def yaw_of(pose: Pose) -> float:

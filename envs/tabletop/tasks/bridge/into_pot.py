@@ -19,12 +19,19 @@ from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
 from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
-from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task
+from vla_bench.envs.tabletop.tasks.bridge.row import (
+    Ask,
+    Row,
+    make_paired_task,
+    make_task,
+    reach_in_sink,
+)
 from vla_bench.envs.tabletop.tasks.task import Layout
 
 HOVER = 0.12  # m from the sink's floor up to the tool, in the easy version
 EGGPLANT_GRASP = Grasp(point=(0.004, 0.0), height=0.010, along=(1.0, 0.0, 0.0))
 BOTTLE_GRASP = Grasp(point=(-0.011, 0.0), height=0.018, along=(1.0, 0.0, 0.0))
+HAND_ROOM = 0.04  # m: the open hand goes down between the pot and what it takes
 LENGTHWAYS = (math.pi / 2 - 0.5, math.pi / 2 + 0.5)
 
 POT_SPOT = Spot((-0.185, -0.145, 0.116, 0.128), SINK_FLOOR, POT.radius)
@@ -87,6 +94,7 @@ NAMED_SPOTS = {
 }
 BOTTLE_GOAL = _goal("red_bottle", credit=True)
 
+CLUTTER_REACH = reach_in_sink(OBJECTS, HAND_ROOM, staying=CLUTTER_OBJECTS)
 _EASY_LAYOUTS = draw(EASY.name, SPOTS)
 PUT_EGGPLANT_INTO_POT_EASY = replace(
     make_task(EASY, OBJECTS, _EASY_LAYOUTS, _eggplant(credit=False)),
@@ -98,7 +106,7 @@ PUT_EGGPLANT_INTO_POT_CLUTTER = make_task(
     {**OBJECTS, **CLUTTER_OBJECTS},
     draw(CLUTTER.name, {**SPOTS, **CLUTTER_SPOTS}),
     _eggplant(credit=True),
-)
+).within(CLUTTER_REACH)
 PUT_NAMED_INTO_POT = make_paired_task(
     NAMED,
     {"eggplant": EGGPLANT, "red_bottle": RED_BOTTLE, "pot": PAPER_POT},
@@ -107,4 +115,4 @@ PUT_NAMED_INTO_POT = make_paired_task(
         replace(_eggplant(credit=True), wanted="eggplant"),
         Ask(BOTTLE_GOAL, PickAndPlace(BOTTLE_GOAL, BOTTLE_GRASP).start, "red bottle"),
     ),
-)
+).within(reach_in_sink(OBJECTS, HAND_ROOM))

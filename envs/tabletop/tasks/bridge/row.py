@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
-from vla_bench.envs.tabletop.scenes.kitchen import KITCHEN
+from vla_bench.envs.tabletop.scenes.kitchen import BASIN, KITCHEN, SINK_FLOOR
+from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Task
+from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Reach, Task
 from vla_bench.envs.tabletop.world import World
 
 HORIZON = 100  # control steps, 20 s; this project's, the paper gives none
+NARROW = 0.045  # m of half a width that the scene's surfaces leave beside them
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,31 @@ def make_task(
             "partial_credit": f"0.5: {credit.text}" if credit else "none",
             "stand_in": row.stand_in,
         },
+        reach=reach_in_sink(objects),
     )
+
+
+def reach_in_sink(
+    objects: Mapping[str, TabletopObject], apart: float = 0.0, staying: Iterable[str] = ()
+) -> Reach:
+    """Pots and plates stand on the sink's floor, not on its edge; see `Reach` for `apart`.
+
+    Objects `staying` are never moved.
+    """
+    wide = {name: max(kind.extents[:2]) / 2 for name, kind in objects.items() if _is_wide(kind)}
+    floors = {name: (_floor(half),) for name, half in wide.items()}
+    return Reach({**floors, **dict.fromkeys(staying, ())}, apart=apart)
+
+
+def _is_wide(kind: TabletopObject) -> bool:
+    return min(kind.extents[:2]) / 2 > NARROW
+
+
+def _floor(half: float) -> Surface:
+    """Where the middle of something that reaches out by `half` m may be."""
+    x_low, x_high, y_low, y_high = BASIN
+    area = (x_low + half, x_high - half, y_low + half, y_high - half)
+    return Surface(area, SINK_FLOOR)
 
 
 def make_paired_task(

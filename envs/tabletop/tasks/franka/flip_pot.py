@@ -6,6 +6,7 @@ by a quarter about its own sideways axis and sets it down.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, UP, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.task import Task, Verdict
+from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
@@ -32,6 +33,7 @@ N_TURNS = 4
 SET_DOWN = 0.003  # m, at which it is let go
 ON_TABLE = 0.01  # m, of the middle of its underside
 HELD_UPRIGHT = float(np.deg2rad(30.0))
+MOST_TURN = math.radians(22.0)  # further round, the arm cannot lie flat before the opening
 
 ROW = Row(
     "flip_steel_pot_upright",
@@ -154,7 +156,8 @@ GOAL = Flip()
 def _task(row: Row, scene: Scene, n_trials: int) -> Task:
     layouts = draw(f"franka/{row.name}", {POT: SPOT}, n_trials)
     setting = Setting(scene, {POT: lying(SMALL_STEEL_POT)}, layouts)
-    return make_task(row, setting, Ask(row.naming(), GOAL, lambda world: Script(_flip(world))))
+    ask = Ask(row.naming(), GOAL, lambda world: Script(_flip(world)))
+    return make_task(row, setting, ask).within(Reach(turn=MOST_TURN))
 
 
 FLIP_STEEL_POT_UPRIGHT = _task(ROW, PLAIN_TABLE, 10)

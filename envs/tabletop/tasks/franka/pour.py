@@ -16,7 +16,7 @@ from vla_bench.envs.tabletop.hand import Script
 from vla_bench.envs.tabletop.objects.cookware import POT, RED_BOWL, RED_POURING_BOWL, STEEL_POT
 from vla_bench.envs.tabletop.objects.groceries import CORN
 from vla_bench.envs.tabletop.scenes.franka import BROWN_TABLECLOTH, PLAIN_TABLE, TABLE_HEIGHT
-from vla_bench.envs.tabletop.scenes.scene import Scene
+from vla_bench.envs.tabletop.scenes.scene import Scene, Surface
 from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
 from vla_bench.envs.tabletop.tasks.bridge.goal import Trial, TrialJudge
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
@@ -24,7 +24,7 @@ from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import CLEARANCE, SLOW, UP, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.put_on import LIFTED
-from vla_bench.envs.tabletop.tasks.task import Task, Verdict
+from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
 from vla_bench.envs.tabletop.world import World
 
 BELOW_RIM = 0.009  # m, of the tool
@@ -36,6 +36,13 @@ SPOTS: dict[str, Spot | Rider] = {
     "bowl": Spot((-0.17, -0.06, -0.16, -0.09), TABLE_HEIGHT, 0.085, (0.0, 0.0)),
     "corn": Rider("bowl", 0.012),
 }
+# The bowl is tipped with the hand lying beyond the pot, where the arm is nearly stretched.
+REACH = Reach(
+    {
+        "pot": (Surface((-0.20, -0.03, 0.03, 0.16), TABLE_HEIGHT),),
+        "bowl": (Surface((-0.20, -0.03, -0.20, -0.05), TABLE_HEIGHT),),
+    }
+)
 ROW = Row(
     "pour_corn_into_pot",
     "Pour Corn into Pot",
@@ -133,7 +140,8 @@ def _upright(hand: Hand, tipped: Waypoint) -> Waypoint:
 def _task(row: Row, scene: Scene, n_trials: int) -> Task:
     objects = {"pot": STEEL_POT, "bowl": RED_POURING_BOWL, "corn": CORN}
     setting = Setting(scene, objects, draw(f"franka/{row.name}", SPOTS, n_trials))
-    return make_task(row, setting, Ask(row.naming(), GOAL, lambda world: Script(_pour(world))))
+    ask = Ask(row.naming(), GOAL, lambda world: Script(_pour(world)))
+    return make_task(row, setting, ask).within(REACH)
 
 
 POUR_CORN_INTO_POT = _task(ROW, PLAIN_TABLE, 10)

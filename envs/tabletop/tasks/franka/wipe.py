@@ -17,13 +17,14 @@ from vla_bench.envs.tabletop.objects.cleaning import BRUSH, CRUMB, DUSTPAN, PAN,
 from vla_bench.envs.tabletop.objects.cookware import RED_CUP, YELLOW_MUG
 from vla_bench.envs.tabletop.objects.packaging import BROWN_BOX, JUICE_BOX
 from vla_bench.envs.tabletop.scenes.franka import DROID_DESK, TABLE_HEIGHT
+from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
 from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL
 from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, Actions, Hand, take
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.task import Task, Verdict
+from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
@@ -46,6 +47,14 @@ BYSTANDERS = {
     "juice_box": Spot((-0.30, -0.27, -0.15, 0.00), TABLE_HEIGHT, 0.04),
     "brown_box": Spot((0.06, 0.09, -0.20, -0.05), TABLE_HEIGHT, 0.06),
 }
+# Pieces lie before the pan, since a brush sweeps one lane; nothing else stands in that lane.
+REACH = Reach(
+    {
+        "brush": (Surface((-0.17, -0.05, 0.13, 0.26), TABLE_HEIGHT),),
+        **dict.fromkeys(CRUMBS, (Surface((-0.155, -0.065, -0.11, 0.13), TABLE_HEIGHT),)),
+        **dict.fromkeys(BYSTANDERS, ()),
+    }
+)
 ROW = Row(
     "wipe_table",
     "Wipe Table",
@@ -149,7 +158,8 @@ def _task(row: Row, n_trials: int, bystanders: Mapping[str, Spot]) -> Task:
     }
     layouts = draw(f"franka/{row.name}", {**SPOTS, **bystanders}, n_trials)
     setting = Setting(DROID_DESK, objects, layouts)
-    return make_task(row, setting, Ask("wipe table", Swept(), lambda world: Script(_wipe(world))))
+    ask = Ask("wipe table", Swept(), lambda world: Script(_wipe(world)))
+    return make_task(row, setting, ask).within(REACH)
 
 
 WIPE_TABLE = _task(ROW, 18, {})

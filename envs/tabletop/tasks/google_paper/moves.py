@@ -23,9 +23,10 @@ from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.google.near import Near
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, beside, bring
-from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.task import Reach, Task
 from vla_bench.envs.tabletop.world import World
 
+FAR = 0.20  # m between objects, so that none starts near what it shall be moved near to
 LEFT = Spot((-0.32, -0.16, 0.00, 0.10), COUNTER_HEIGHT, 0.08)
 RIGHT = Spot((-0.32, -0.16, 0.30, 0.40), COUNTER_HEIGHT, 0.08)
 BEFORE_FACES = Spot((-0.14, -0.12, 0.05, 0.35), COUNTER_HEIGHT, 0.04)
@@ -58,11 +59,12 @@ FACE_ROW = Row(
 
 @dataclass(frozen=True)
 class Move:
-    """What goes near what, and how to hold it."""
+    """What goes near what, how to hold it, and m that unseen positions keep it from the others."""
 
     source: str
     target: str
     hold: Hold
+    apart: float = FAR
 
 
 def _bring(world: World, goal: Near, hold: Hold) -> Actions:
@@ -85,7 +87,8 @@ def _task(
 ) -> Task:
     goal = Near(move.source, move.target)
     setting = Setting(scene, objects, draw(f"google/{row.name}", spots, N_TRIALS))
-    return make_task(row, setting, goal, lambda world: Script(_bring(world, goal, move.hold)))
+    task = make_task(row, setting, goal, lambda world: Script(_bring(world, goal, move.hold)))
+    return task.within(Reach(apart=move.apart))
 
 
 MOVE_APPLE_NEAR_GREEN_CAN = _task(
@@ -114,5 +117,5 @@ MOVE_COKE_CAN_NEAR_TAYLOR_SWIFT = _task(
     COUNTER,
     {"coke_can": STANDING_COKE, **FACES},
     {"coke_can": BEFORE_FACES, **dict.fromkeys(FACES, FACE_SPOT)},
-    Move("coke_can", "taylor_swift", CAN_HOLD),
+    Move("coke_can", "taylor_swift", CAN_HOLD, apart=0.0),  # the faces leave no room for more
 )

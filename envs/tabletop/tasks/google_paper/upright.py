@@ -6,6 +6,7 @@ down on the edge of its bottom and lets it fall upright.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.situation import UPRIGHT, Situation
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import CLEARANCE, Hold
+from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.world import World
 
 CAN = "coke_can"
@@ -36,6 +38,7 @@ STANDING = 0.062  # m over the counter of the centre of a can that stands
 SWING_HEIGHT = 0.12  # m, by which it is lifted first
 N_SWINGS = 6
 LEANING = 0.10  # rad off the vertical, at which it is let go: the arm's limit is near
+MOST_TURN = math.radians(30.0)  # the wrist's limit ends the swing of a can turned further
 
 ROW = Row("place_coke_can_upright", "Place Coke Can Upright")
 SPOT = Spot((-0.24, -0.14, 0.10, 0.34), COUNTER_HEIGHT, 0.07, (-0.35, 0.35))
@@ -108,4 +111,4 @@ PLACE_COKE_CAN_UPRIGHT = make_task(
     Setting(COUNTER, {CAN: HORIZONTAL_COKE}, draw(f"google/{ROW.name}", {CAN: SPOT}, N_TRIALS)),
     GOAL,
     lambda world: Script(_stand_up(world)),
-)
+).within(Reach(turn=MOST_TURN))
