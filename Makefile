@@ -27,7 +27,7 @@ lint: $(DEV)
 # mypy does not follow pyproject's package-dir, so it is shown a tree of links that does.
 types: $(DEV)
 	rm -rf build/types && mkdir -p build/types/vla_bench
-	ln -s $(CURDIR)/vla_bench/* $(CURDIR)/policies $(CURDIR)/envs $(CURDIR)/conf build/types/vla_bench/
+	ln -s $(CURDIR)/vla_bench/* $(CURDIR)/policies $(CURDIR)/envs $(CURDIR)/conf $(CURDIR)/results/published build/types/vla_bench/
 	MYPYPATH=build/types $(BIN)/mypy -p vla_bench
 	MYPYPATH=build/types $(BIN)/mypy tests benchmarks
 

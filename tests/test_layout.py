@@ -13,6 +13,7 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 MAPPED = {"vla_bench": "vla_bench", "policies": "vla_bench.policies", "envs": "vla_bench.envs"}
+DATA = {"conf": "vla_bench.conf", "results/published": "vla_bench.published"}
 # What a lane imports must run where only numpy and msgpack are installed.
 LANE_SIDE = {
     "lane",
@@ -73,7 +74,7 @@ def test_the_listed_packages_are_the_tree() -> None:
     assert listed == sorted(listed)
     found = {
         ".".join([package, *init.relative_to(ROOT / folder).parent.parts])
-        for folder, package in {**MAPPED, "conf": "vla_bench.conf"}.items()
+        for folder, package in {**MAPPED, **DATA}.items()
         for init in (ROOT / folder).rglob("__init__.py")
     }
     data_only = {
@@ -87,6 +88,7 @@ def test_the_listed_packages_are_the_tree() -> None:
         "vla_bench.policies",
         "vla_bench.envs",
         "vla_bench.conf",
+        "vla_bench.published",
     }
 
 
