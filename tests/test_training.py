@@ -21,23 +21,19 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from training_toys import Line, Walks, diffusion, optimization, settings, train_low_dimensional
+from training_toys import Walks, diffusion, line, optimization, settings, train_low_dimensional
 
 from vla_bench.data.order import Order
 from vla_bench.errors import ConfigError, StoreError, VlaBenchError
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner, learner_of
 from vla_bench.policies.training.loop import begin, steps
+from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.run import train
 from vla_bench.policies.training.schedule import learning_rate
 
 torch.set_num_threads(1)
 QUIET = Console(quiet=True)
-
-
-def line(**arguments: Any) -> Line:
-    torch.manual_seed(1)
-    return Line(**arguments)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -63,7 +59,7 @@ def test_it_is_adamw_written_by_hand(tmp_path: Path) -> None:
     """Four steps in plain torch: schedule, decay groups, clipping and order."""
     chosen = settings(tmp_path, n_steps=4)
     learner, expected = line(), line()
-    state = begin(learner, chosen)
+    state = begin(learner, chosen, Processes("cpu"))
     for _ in steps(learner, state, chosen):
         pass
     weight, bias = (expected.module.get_parameter(name) for name in ("weight", "bias"))
@@ -110,7 +106,7 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path: Path) -> None:
 def test_clipping_holds_the_gradient_and_reports_the_norm_before(tmp_path: Path) -> None:
     chosen = settings(tmp_path, n_steps=1, optimization=optimization(max_grad_norm=1e-3))
     learner = line()
-    state = begin(learner, chosen)
+    state = begin(learner, chosen, Processes("cpu"))
     (step,) = steps(learner, state, chosen)
     gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
@@ -131,7 +127,7 @@ def test_a_training_that_stopped_ends_with_equal_weights(learner: Any, tmp_path:
     train(learner(), settings(tmp_path / "whole", **usual), QUIET)
     chosen = settings(tmp_path / "stopped", **usual)
     stopped = learner()
-    state = begin(stopped, chosen)
+    state = begin(stopped, chosen, Processes("cpu"))
     for _ in islice(steps(stopped, state, chosen), 3):
         pass
     checkpoint.save(tmp_path / "stopped", stopped, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,6 +153,7 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "n_accumulated": 1,
         "optimization": optimization(),
         "precision": "fp32",
+        "sharded": False,
         "device": "cpu",
         "n_workers": 2,
         "checkpoint_every": 3,
@@ -160,12 +162,32 @@ def settings(output: Path | str, **changes: Any) -> Settings:
     return Settings(**{**usual, **changes})
 
 
+def low_dimensional() -> DiffusionLearner:
+    """A Diffusion Policy without images."""
+    torch.manual_seed(0)
+    shapes = {"tcp_pose": [7], "gripper": [1]}
+    observation = ObservationSpec(shapes, None, None, [])
+    denoiser = UnetSpec([8, 8], 3, 2, 8, predicts_scale=True)
+    spec = replace(SPEC, observation=observation, denoiser=denoiser)
+    return DiffusionLearner(Start(spec, None), replace(INTERFACE, cameras={}), Walks())
+
+
+def line(**arguments: Any) -> Line:
+    torch.manual_seed(1)
+    return Line(**arguments)
+
+
 def train_low_dimensional(output: str) -> None:
     """A few seconds of it, in a process that a test kills."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    shapes = {"tcp_pose": [7], "gripper": [1]}
-    spec = replace(SPEC, observation=ObservationSpec(shapes, None, None, []))
-    learner = DiffusionLearner(Start(spec, None), replace(INTERFACE, cameras={}), Walks())
     chosen = settings(output, n_steps=30, n_accumulated=2, checkpoint_every=8)
-    train(learner, chosen, Console(quiet=True))
+    train(low_dimensional(), chosen, Console(quiet=True))
+
+
+def train_as(rank: int, n_ranks: int, port: int, build: str, chosen: Settings) -> None:
+    """One of several processes, as torchrun starts them; `build` is a function of this module."""
+    torch.set_num_threads(1)
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": n_ranks, "LOCAL_WORLD_SIZE": n_ranks}
+    os.environ.update({name: str(value) for name, value in {**where, **ranks}.items()})
+    train(globals()[build](), chosen, Console(quiet=True))

@@ -81,9 +81,8 @@ def _train_job(config: dict[str, Any]) -> None:
 
     from vla_bench.construct import locate
 
-    console = Console()
     train = locate("vla_bench.policies.training.command.train")  # the core imports no policy
-    console.print(train(config, console), **_PLAIN)
+    train(config, Console())
 
 
 def _report(arguments: list[str]) -> None:

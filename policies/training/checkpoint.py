@@ -1,4 +1,4 @@
-"""A training's state on disk, all of it or nothing.
+"""A training's state on disk, all of it or nothing, written by the first process.
 
 checkpoints/step-000500/
     policy/             the running average, if kept, else the weights: ``policy.checkpoint=``
@@ -8,6 +8,7 @@ checkpoints/step-000500/
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from vla_bench.errors import StoreError
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import State
+from vla_bench.policies.training.sharding import split_like, whole
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -29,13 +31,26 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def save(folder: Path, learner: Learner, state: State) -> Path:
-    """Write a checkpoint under another name, flush it to the disk, then give it its own."""
+    """Write a checkpoint under another name, flush it to the disk, then give it its own.
+
+    Every process must call it, and returns when the checkpoint is there.
+    """
     final = folder / "checkpoints" / f"step-{state.step:06d}"
+    tensors, module = _whole(_tensors(state), state), _policy(state)
+    if state.processes.is_first:
+        _write(final, learner, module, tensors, state)
+    state.processes.wait()
+    return final
+
+
+def _write(
+    final: Path, learner: Learner, module: nn.Module, tensors: dict[str, Tensor], state: State
+) -> None:
     partial = final.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    learner.save(state.evaluated, partial / "policy")
-    save_file(_tensors(state), partial / "state.safetensors")
+    learner.save(module, partial / "policy")
+    save_file(tensors, partial / "state.safetensors")
     n_updates = None if state.ema is None else state.ema.n_updates
     numbers = {"step": state.step, "n_ema_updates": n_updates}
     (partial / "state.json").write_text(json.dumps(numbers) + "\n")
@@ -43,7 +58,6 @@ def save(folder: Path, learner: Learner, state: State) -> Path:
         _flush(path)
     partial.replace(final)
     _flush(final.parent)
-    return final
 
 
 def restore(checkpoint: Path, state: State) -> None:
@@ -51,17 +65,19 @@ def restore(checkpoint: Path, state: State) -> None:
 
     Raises StoreError when the network has other parameters by now.
     """
-    device = next(state.module.parameters()).device
-    tensors = load_file(checkpoint / "state.safetensors", device=str(device))
+    tensors = load_file(checkpoint / "state.safetensors")
     numbers = json.loads((checkpoint / "state.json").read_text())
     for prefix, module in _modules(state).items():
         found = _under(prefix, tensors)
         _check(checkpoint, set(found), state.module)
-        module.load_state_dict(found, strict=False)
+        there = module.state_dict()
+        split = {name: split_like(value, there[name]) for name, value in found.items()}
+        module.load_state_dict(split, strict=False)
+    trained = [p for group in state.optimizer.param_groups for p in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():
-        parameter, _, key = name.partition(".")
-        moments.setdefault(int(parameter), {})[key] = value
+        number, _, key = name.partition(".")
+        moments.setdefault(int(number), {})[key] = split_like(value, trained[int(number)])
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     state.step = numbers["step"]
@@ -86,10 +102,33 @@ def _tensors(state: State) -> dict[str, Tensor]:
     for prefix, module in _modules(state).items():
         parts[prefix] = {n: v for n, v in module.state_dict().items() if n in names}
     return {
-        prefix + name: torch.as_tensor(value).contiguous()
+        prefix + name: torch.as_tensor(value)
         for prefix, tensors in parts.items()
         for name, value in tensors.items()
     }
+
+
+def _whole(tensors: dict[str, Tensor], state: State) -> dict[str, Tensor]:
+    """What is split put together, on the CPU of the first process; elsewhere nothing is kept."""
+    if state.outline is None:
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+    found = {}
+    for name, tensor in tensors.items():
+        everything = whole(tensor)
+        if state.processes.is_first:
+            found[name] = everything.cpu().contiguous()
+    return found
+
+
+def _policy(state: State) -> nn.Module:
+    """The network to evaluate, not split, on the first process."""
+    if state.outline is None:
+        return state.evaluated
+    tensors = _whole(dict(state.evaluated.state_dict()), state)
+    module = copy.deepcopy(state.outline).eval()
+    if state.processes.is_first:
+        module.load_state_dict(tensors, assign=True)
+    return module
 
 
 def _modules(state: State) -> dict[str, nn.Module]:

@@ -11,14 +11,16 @@ from vla_bench.errors import MissingDependencyError
 from vla_bench.policies.training.settings import Average, Optimization, Settings
 
 
-def train(config: Mapping[str, Any], console: Console) -> str:
-    """Train; the last line to print. Raises MissingDependencyError without torch or safetensors."""
+def train(config: Mapping[str, Any], console: Console) -> None:
+    """Train, and print how to evaluate it. Raises MissingDependencyError without torch and such."""
     try:
+        import accelerate  # noqa: F401
         import safetensors  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"Training needs torch and safetensors ({error}): pip install 'vla-bench[diffusion]'."
+            "Training needs torch, safetensors and accelerate "
+            f"({error}): pip install 'vla-bench[diffusion,train]'."
         ) from error
     from vla_bench.policies.training.run import run
 
@@ -26,4 +28,4 @@ def train(config: Mapping[str, Any], console: Console) -> str:
     ema = None if chosen["ema"] is None else Average(**chosen["ema"])
     optimization = Optimization(**{**chosen, "ema": ema})
     settings = Settings(**{**config, "optimization": optimization})
-    return f"Evaluate: vla-bench eval policy=... policy.checkpoint={run(settings, console)} env=..."
+    run(settings, console)

@@ -1,4 +1,4 @@
-"""The loop: torch on one device. Knows neither files nor displays.
+"""The loop, as one of its processes runs it. Knows neither files nor displays.
 
 Everything random in a step follows from the seed and the step's number, so a checkpoint needs no
 generator's state and any step can be next.
@@ -11,6 +11,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,12 +20,13 @@ from torch import Tensor, nn
 
 from vla_bench.data.loader import read_batches
 from vla_bench.data.order import Order
-from vla_bench.data.trajectory import Indices
 from vla_bench.errors import ConfigError, VlaBenchError
 from vla_bench.policies.training.ema import Ema
 from vla_bench.policies.training.learner import Learner
+from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.schedule import learning_rate
 from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.sharding import outline, shard, whole
 
 
 class NotFiniteError(VlaBenchError):
@@ -38,17 +40,37 @@ class NotFiniteError(VlaBenchError):
 
 @dataclass
 class State:
-    """All that changes while training. `step`: optimizer steps taken. `ema`: None if not kept."""
+    """All that changes while training, and who changes it.
+
+    Attributes:
+        module: The learner's.
+        objective: Its loss, with gradients that are the mean over all processes.
+        ema: None if no running average is kept.
+        outline: Where sharded: the module without its parameters.
+        step: Optimizer steps taken.
+    """
 
     module: nn.Module
+    objective: nn.Module
     optimizer: torch.optim.AdamW
     ema: Ema | None
+    processes: Processes
+    outline: nn.Module | None
     step: int = 0
 
     @property
     def evaluated(self) -> nn.Module:
         """What a checkpoint's policy is made of."""
         return self.module if self.ema is None else self.ema.module
+
+    def accumulating(self) -> AbstractContextManager[None]:
+        """Around all batches of a step but its last one: gradients stay in this process.
+
+        Not where sharded: a whole gradient would not fit.
+        """
+        if self.outline is not None:
+            return contextlib.nullcontext()
+        return self.processes.accumulating(self.objective)
 
 
 @dataclass(frozen=True)
@@ -73,19 +95,46 @@ class Metrics:
         return {**plain, **measured}
 
 
-def begin(learner: Learner, settings: Settings) -> State:
+class Objective(nn.Module):
+    """The learner's loss as a module: what DDP and FSDP2 hook into is a module's forward."""
+
+    def __init__(self, learner: Learner, precision: str) -> None:
+        super().__init__()
+        self.module = learner.module
+        self._loss = learner.loss
+        self._is_half = precision == "bf16"
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
+        device = next(iter(batch.values())).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._is_half):
+            return self._loss(batch)
+
+
+def begin(learner: Learner, settings: Settings, processes: Processes) -> State:
     """The state before the first step, on the device."""
-    chosen = settings.optimization
-    module = learner.module.to(torch.device(settings.device)).train()
+    chosen, module = settings.optimization, learner.module.train()
+    is_split = settings.sharded and processes.n_ranks > 1
+    outlined = outline(module) if is_split else None
+    ema = None if chosen.ema is None else Ema(module, chosen.ema.power, chosen.ema.maximum)
+    if ema is not None:
+        _placed(ema.module, is_split, settings, processes)
+    objective = _placed(Objective(learner, settings.precision), is_split, settings, processes)
     groups = [
         {"params": list(parameters.values()), "weight_decay": decay}
         for _, decay, parameters in parameter_groups(learner, chosen.weight_decay)
     ]
     beta1, beta2 = chosen.betas
     optimizer = torch.optim.AdamW(groups, chosen.learning_rate, betas=(beta1, beta2))
-    average = chosen.ema
-    ema = None if average is None else Ema(module, average.power, average.maximum)
-    return State(module, optimizer, ema)
+    joined = objective if is_split else processes.joined(objective)
+    return State(module, joined, optimizer, ema, processes, outlined)
+
+
+def _placed(
+    module: nn.Module, is_split: bool, settings: Settings, processes: Processes
+) -> nn.Module:
+    if is_split:
+        return shard(module, processes.device, settings.precision)
+    return module.to(processes.device)
 
 
 def parameter_groups(
@@ -115,7 +164,10 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
 
     Raises NotFiniteError before the step that would have spoilt the weights.
     """
-    order = Order(len(learner.samples), settings.batch_size, settings.seed)
+    ranks = state.processes
+    order = Order(
+        len(learner.samples), settings.batch_size, settings.seed, ranks.rank, ranks.n_ranks
+    )
     n = settings.n_accumulated
     numbers = (order.batch(i) for i in range(state.step * n, settings.n_steps * n))
     reader = read_batches(learner.samples, numbers, learner.prepare, settings.n_workers)
@@ -125,7 +177,8 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
             rate = learning_rate(settings.optimization, state.step, settings.n_steps)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
-            loss, norm, measured = _gradient(learner, state, settings, order, batches)
+            loss, measured = _gradient(learner, state, order, settings.n_accumulated, batches)
+            norm = _clipped(state, order, settings)
             state.optimizer.step()
             if state.ema is not None:
                 state.ema.update(state.module)
@@ -137,41 +190,44 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
 def _gradient(
     learner: Learner,
     state: State,
-    settings: Settings,
     order: Order,
+    n: int,
     batches: Iterator[list[Mapping[str, Tensor]]],
-) -> tuple[float, float, dict[str, float]]:
-    """Leave the clipped mean gradient in the parameters; loss, norm before clipping, measured."""
-    n = settings.n_accumulated
-    positions = range(state.step * n, (state.step + 1) * n)
+) -> tuple[float, dict[str, float]]:
+    """Leave the mean gradient of `n` batches in the parameters; the loss and what was measured."""
+    processes = state.processes
     state.optimizer.zero_grad(set_to_none=True)
-    total, measured = 0.0, defaultdict[str, list[float]](list)
-    for position in positions:
-        _seed(settings.seed, position)
-        loss, others = _loss(learner, next(batches), settings)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise NotFiniteError(state.step + 1, "loss", value, order.batch(position).tolist())
-        torch.autograd.backward(loss / n)
-        total += value / n
-        for name, other in others.items():
-            measured[name].append(other)
+    values = defaultdict[str, list[float]](list)
+    for position in range(state.step * n, (state.step + 1) * n):
+        is_last = position + 1 == (state.step + 1) * n
+        with contextlib.nullcontext() if is_last else state.accumulating():
+            _seed(order.seed, position * processes.n_ranks + processes.rank)
+            batch = learner.collate(next(batches)).items()
+            loss, others = state.objective({k: v.to(processes.device) for k, v in batch})
+            value = loss.item()
+            if not math.isfinite(value):
+                raise NotFiniteError(state.step + 1, "loss", value, order.batch(position).tolist())
+            torch.autograd.backward(loss / n)
+        for name, other in {"loss": value, **others}.items():
+            values[name].append(other)
+    pooled = defaultdict[str, list[float]](list)
+    for everyones in processes.gathered(dict(values)):
+        for name, some in everyones.items():
+            pooled[name] += some
+    means = {name: math.fsum(some) / len(some) for name, some in pooled.items()}
+    return means.pop("loss"), means
+
+
+def _clipped(state: State, order: Order, settings: Settings) -> float:
+    """Scale the gradient down to its greatest norm; the norm before."""
     trained = [p for group in state.optimizer.param_groups for p in group["params"]]
     most = settings.optimization.max_grad_norm
-    norm = float(nn.utils.clip_grad_norm_(trained, math.inf if most is None else most))
+    norm = float(whole(nn.utils.clip_grad_norm_(trained, math.inf if most is None else most)))
     if not math.isfinite(norm):
-        numbers: Indices = np.concatenate([order.batch(position) for position in positions])
+        n = settings.n_accumulated * order.n_ranks * order.batch_size
+        numbers = order.samples(np.arange(state.step * n, (state.step + 1) * n))
         raise NotFiniteError(state.step + 1, "gradient's norm", norm, numbers.tolist())
-    return total, norm, {name: sum(values) / len(values) for name, values in measured.items()}
-
-
-def _loss(
-    learner: Learner, examples: Sequence[Mapping[str, Tensor]], settings: Settings
-) -> tuple[Tensor, Mapping[str, float]]:
-    device = torch.device(settings.device)
-    batch = {key: values.to(device) for key, values in learner.collate(examples).items()}
-    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        return learner.loss(batch)
+    return norm
 
 
 def _seed(seed: int, position: int) -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -30,6 +32,7 @@ from vla_bench.policies.training.loop import (
     parameter_groups,
     steps,
 )
+from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.settings import Settings
 from vla_bench.store import differences, write_json
 
@@ -45,41 +48,58 @@ def run(settings: Settings, console: Console) -> Path:
 
 def train(learner: Learner, settings: Settings, console: Console) -> Path:
     """`run` with its learner given; its weights are those of step 0."""
+    processes = Processes(settings.device)
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        _take_up(folder, learner, settings)
-        state = begin(learner, settings)
+    console = console if processes.is_first else Console(quiet=True)
+    with _locked(folder) if processes.is_first else nullcontext():
+        if processes.is_first:
+            asked = {**settings.identity, "n_processes": processes.n_ranks, **learner.facts}
+            _take_up(folder, asked)
+        state = begin(learner, settings, processes)
+        processes.wait()
         found = checkpoint.checkpoints(folder)
         if found:
             checkpoint.restore(found[-1], state)
-        _keep_lines(folder / "metrics.jsonl", state.step)
+        if processes.is_first:
+            _keep_lines(folder / "metrics.jsonl", state.step)
         for line in _opening(learner, settings, state):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            _say(console, line)
         try:
             _train(learner, state, settings, console)
         except NotFiniteError as error:
             raise _with_samples(error, learner, folder) from error
-        checkpoint.prune(folder, settings.n_checkpoints)
-    return checkpoint.checkpoints(folder)[-1] / "policy"
+        if processes.is_first:
+            checkpoint.prune(folder, settings.n_checkpoints)
+        processes.wait()
+    policy = checkpoint.checkpoints(folder)[-1] / "policy"
+    _say(console, f"Evaluate: vla-bench eval policy=... policy.checkpoint={policy} env=...")
+    processes.end()
+    return policy
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _train(learner: Learner, state: State, settings: Settings, console: Console) -> None:
     folder = Path(settings.output)
     left = settings.n_steps - state.step
-    with (folder / "metrics.jsonl").open("a") as lines:
+    path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
+    with path.open("a") as lines:
         for metrics in watch(steps(learner, state, settings), left, settings, console):
             lines.write(json.dumps(metrics.line(), allow_nan=False) + "\n")
             lines.flush()
             if state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps:
                 checkpoint.save(folder, learner, state)
-                checkpoint.prune(folder, settings.n_checkpoints)
+                if state.processes.is_first:
+                    checkpoint.prune(folder, settings.n_checkpoints)
 
 
-def _take_up(folder: Path, learner: Learner, settings: Settings) -> None:
+def _take_up(folder: Path, identity: dict[str, Any]) -> None:
     """Raises StoreError with the difference when the folder holds another training."""
     path = folder / "train.json"
-    asked = json.loads(json.dumps({**settings.identity, **learner.facts}))
+    asked = json.loads(json.dumps(identity))
     sessions = []
     if path.exists():
         there = json.loads(path.read_text())
@@ -110,7 +130,7 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         yield f"Trained, {name}: {n:,} parameters in {len(group)} tensors, weight decay {decay:g}"
     n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
     yield f"Frozen: {n_frozen:,} parameters"
-    n_seen = settings.batch_size * settings.n_accumulated
+    n_seen = settings.batch_size * settings.n_accumulated * state.processes.n_ranks
     epochs = settings.n_steps * n_seen / len(learner.samples)
     yield (
         f"{settings.n_steps} steps of {n_seen} samples, {epochs:.1f} epochs of "

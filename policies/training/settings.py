@@ -65,6 +65,7 @@ class Settings:
     n_accumulated: int
     optimization: Optimization
     precision: str
+    sharded: bool
     device: str
     n_workers: int
     checkpoint_every: int

@@ -1,0 +1,118 @@
+"""Several processes train as one: averaged gradients (DDP), split weights (FSDP2), on gloo."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from torch import nn
+from training_toys import line, low_dimensional, optimization, settings, train_as
+
+from vla_bench.errors import ConfigError, StoreError
+from vla_bench.policies.diffusion.checkpoint import load_model
+from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training.processes import Processes
+from vla_bench.policies.training.run import train
+from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.sharding import blocks
+
+torch.set_num_threads(1)
+QUIET = Console(quiet=True)
+
+
+def train_together(build: str, chosen: Settings) -> list[int | None]:
+    """Two processes; their exit codes."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training_toys"])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    both = [context.Process(target=train_as, args=(r, 2, port, build, chosen)) for r in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    return [process.exitcode for process in both]
+
+
+def metrics(folder: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+    lines = [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
+    return np.array([[m["loss"], m["grad_norm"], m.get("l1_loss", 0.0)] for m in lines])
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint.checkpoints(folder)[-1] / "state.safetensors")
+
+
+def assert_close(one: Path, other: Path) -> None:
+    np.testing.assert_allclose(metrics(one), metrics(other), rtol=1e-4)
+    left, right = tensors(one), tensors(other)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        torch.testing.assert_close(value, right[name], rtol=1e-3, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_are_one_with_the_doubled_batch(sharded: bool, tmp_path: Path) -> None:
+    usual: dict[str, Any] = {"n_accumulated": 2, "n_steps": 6}
+    together = settings(tmp_path / "two", batch_size=3, sharded=sharded, **usual)
+    assert train_together("line", together) == [0, 0]
+    train(line(), settings(tmp_path / "one", batch_size=6, **usual), QUIET)
+    assert_close(tmp_path / "two", tmp_path / "one")
+
+
+def test_split_weights_come_together_in_checkpoints_that_either_kind_takes_up(
+    tmp_path: Path,
+) -> None:
+    slowly = optimization(learning_rate=1e-4)  # rounding grows less
+    whole = settings(tmp_path / "whole", n_steps=6, n_accumulated=2, optimization=slowly)
+    split = replace(whole, output=str(tmp_path / "split"), sharded=True)
+    assert train_together("low_dimensional", whole) == [0, 0]
+    assert train_together("low_dimensional", split) == [0, 0]
+    assert_close(tmp_path / "split", tmp_path / "whole")
+    first = tensors(tmp_path / "split")
+    for sharded in (True, False):
+        shutil.rmtree(tmp_path / "split/checkpoints/step-000006")
+        assert train_together("low_dimensional", replace(split, sharded=sharded)) == [0, 0]
+        assert_close(tmp_path / "split", tmp_path / "whole")
+        if sharded:
+            again = tensors(tmp_path / "split")
+            assert all(first[n].numpy().tobytes() == again[n].numpy().tobytes() for n in first)
+    network = load_model(str(tmp_path / "split/checkpoints/step-000006/policy"), None)
+    average = tensors(tmp_path / "split")
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert torch.equal(parameter, average[f"average.{name}"])
+
+
+def test_what_is_gathered_for_itself_has_a_forward_and_is_no_part_of_another() -> None:
+    network = low_dimensional().module
+    found = list(blocks(network))
+    n_gathered = sum(p.numel() for block in found for p in block.parameters())
+    assert n_gathered > 0.8 * sum(p.numel() for p in network.parameters())
+    assert all(type(block).forward is not nn.Module.forward for block in found)
+    inside = {module for block in found for module in block.modules()} - set(found)
+    assert not inside & set(found)
+
+
+def test_another_number_of_processes_is_another_training(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, n_steps=2)
+    assert train_together("line", chosen) == [0, 0]
+    with pytest.raises(StoreError, match=r"n_processes: 2 -> 1"):
+        train(line(), chosen, QUIET)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigError, match=r"device=cuda: torch .* sees no GPU here"):
+        Processes("cuda")
