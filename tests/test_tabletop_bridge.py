@@ -21,13 +21,13 @@ from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.scenes.kitchen import SINK_FLOOR
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.tasks.bridge.catalog import BRIDGE_TASKS
-from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
 from vla_bench.envs.tabletop.tasks.bridge.cups import GRASP as CUP_GRASP
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.on_plate import CARROT_GRASP
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.task import Judge, Task, Verdict
+from vla_bench.envs.tabletop.tasks.trial.credit import Reached
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError

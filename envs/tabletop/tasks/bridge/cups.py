@@ -7,12 +7,12 @@ from vla_bench.envs.tabletop.objects.tableware import PLATE
 from vla_bench.envs.tabletop.objects.vessels import BLUE_CUP, CUP, PINK_CUP
 from vla_bench.envs.tabletop.scenes.kitchen import BASIN, COUNTER, RACK_FLOOR, SINK_FLOOR
 from vla_bench.envs.tabletop.scenes.scene import Surface
-from vla_bench.envs.tabletop.tasks.bridge.conditions import RestsOn, Within
-from vla_bench.envs.tabletop.tasks.bridge.credit import HeldAgainst, Reached
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task
 from vla_bench.envs.tabletop.tasks.task import Reach
+from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn, Within
+from vla_bench.envs.tabletop.tasks.trial.credit import HeldAgainst, Reached
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 
 LOW_IN_SINK = 0.045  # m: lower than the centre of a cup that stands on the counter, 54 mm
 ON_PLATE = 0.055  # m, the plate's radius

@@ -13,11 +13,11 @@ from vla_bench.envs.tabletop.objects.vessels import LYING_POT, TIPPED_POT
 from vla_bench.envs.tabletop.scenes.kitchen import BASIN, SINK_FLOOR
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.servo import FAST, SLOW, UP, action_towards
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Upright
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial, TrialJudge
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_task
 from vla_bench.envs.tabletop.tasks.task import Reach
+from vla_bench.envs.tabletop.tasks.trial.conditions import Upright
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial, TrialJudge
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

@@ -15,10 +15,6 @@ from vla_bench.envs.tabletop.objects.groceries import CHEESE, CORN, RED_BOTTLE
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR, SKULL
 from vla_bench.envs.tabletop.objects.vessels import PAPER_POT, POT
 from vla_bench.envs.tabletop.scenes.kitchen import COUNTER, KITCHEN, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
-from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import (
     Ask,
     Row,
@@ -27,6 +23,10 @@ from vla_bench.envs.tabletop.tasks.bridge.row import (
     reach_in_sink,
 )
 from vla_bench.envs.tabletop.tasks.task import Layout
+from vla_bench.envs.tabletop.tasks.trial.conditions import Inside
+from vla_bench.envs.tabletop.tasks.trial.credit import Reached
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 
 HOVER = 0.12  # m from the sink's floor up to the tool, in the easy version
 EGGPLANT_GRASP = Grasp(point=(0.004, 0.0), height=0.010, along=(1.0, 0.0, 0.0))

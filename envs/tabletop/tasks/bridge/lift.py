@@ -7,13 +7,13 @@ from vla_bench.envs.tabletop.objects.food import EGGPLANT
 from vla_bench.envs.tabletop.objects.groceries import CHEESE, CHILI_PEPPER
 from vla_bench.envs.tabletop.objects.toys import BATTERY, TAPE, WHITE_TAPE
 from vla_bench.envs.tabletop.scenes.kitchen import SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Held
-from vla_bench.envs.tabletop.tasks.bridge.credit import Reached, Touched
-from vla_bench.envs.tabletop.tasks.bridge.goal import LIFT_STEPS, Trial
 from vla_bench.envs.tabletop.tasks.bridge.into_pot import EGGPLANT_GRASP
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task
-from vla_bench.envs.tabletop.tasks.bridge.situation import Condition
+from vla_bench.envs.tabletop.tasks.trial.conditions import Held
+from vla_bench.envs.tabletop.tasks.trial.credit import Reached, Touched
+from vla_bench.envs.tabletop.tasks.trial.goal import LIFT_STEPS, Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.trial.situation import Condition
 
 HEIGHT = 0.05  # m
 TAPE_MIDDLE = TAPE.radius - TAPE.wall / 2

@@ -9,10 +9,10 @@ from vla_bench.envs.tabletop.objects.groceries import GRAPES
 from vla_bench.envs.tabletop.objects.toys import SKULL
 from vla_bench.envs.tabletop.objects.vessels import FLOOR, POT, STEEL_POT
 from vla_bench.envs.tabletop.scenes.kitchen import RACK, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Outside, Within
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_task
+from vla_bench.envs.tabletop.tasks.trial.conditions import Outside, Within
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Rider, Spot, draw
 
 LOW_IN_RACK = 0.045  # m
 BESIDE = (0.0, 0.115)  # m from the pot's middle

@@ -9,11 +9,11 @@ from vla_bench.envs.tabletop.objects.tableware import plate
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR
 from vla_bench.envs.tabletop.objects.vessels import PLATE_STAND, STAND_HALF
 from vla_bench.envs.tabletop.scenes.kitchen import COUNTER, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.tasks.bridge.conditions import RestsOn
-from vla_bench.envs.tabletop.tasks.bridge.credit import HeldAgainst, Reached
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_task
+from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn
+from vla_bench.envs.tabletop.tasks.trial.credit import HeldAgainst, Reached
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Rider, Spot, draw
 
 ON_PLATE = 0.055  # m, the plate's radius
 CORN_GRASP = Grasp(point=(0.0, 0.0), height=0.018, along=(1.0, 0.0, 0.0))

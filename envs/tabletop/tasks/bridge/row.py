@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.kitchen import BASIN, KITCHEN, SINK_FLOOR
 from vla_bench.envs.tabletop.scenes.scene import Surface
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
 from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Reach, Task
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
 from vla_bench.envs.tabletop.world import World
 
 HORIZON = 100  # control steps, 20 s; this project's, the paper gives none

@@ -8,12 +8,12 @@ from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.cookware import BLUE_BOWL, BOWL
 from vla_bench.envs.tabletop.objects.food import CARROT, EGGPLANT
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.trial.conditions import Inside
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 
 LEFT = Spot((-0.22, -0.04, 0.06, 0.20), TABLE_HEIGHT, 0.06)
 RIGHT = Spot((-0.20, -0.04, -0.18, -0.05), TABLE_HEIGHT, 0.07)

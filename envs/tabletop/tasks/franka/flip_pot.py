@@ -16,12 +16,12 @@ from vla_bench.envs.tabletop.hand import Script
 from vla_bench.envs.tabletop.objects.cookware import SMALL_POT, SMALL_STEEL_POT, lying
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT, WHITE_TABLECLOTH
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, UP, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
+from vla_bench.envs.tabletop.tasks.trial.goal import PARTIAL
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

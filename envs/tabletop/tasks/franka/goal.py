@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL, Trial, TrialJudge
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.task import Verdict
+from vla_bench.envs.tabletop.tasks.trial.goal import PARTIAL, Trial, TrialJudge
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

@@ -17,12 +17,12 @@ from vla_bench.envs.tabletop.objects.packaging import (
     ORANGE_BOTTLE,
 )
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, Fallen, FirstTouch
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
 
 FUNNEL = ("reached", TOUCHED, "knocked_over")

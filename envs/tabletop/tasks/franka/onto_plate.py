@@ -13,13 +13,13 @@ from vla_bench.envs.tabletop.objects.groceries import CHEESE, CHILI_PEPPER, CORN
 from vla_bench.envs.tabletop.objects.tableware import plate
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
-from vla_bench.envs.tabletop.tasks.bridge.conditions import RestsOn
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, FirstTouch
 from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 
 ON_PLATE = 0.055  # m, the plate's radius
 FUNNEL = ("reached", TOUCHED, "grasped", "lifted", "placed")

@@ -17,14 +17,14 @@ from vla_bench.envs.tabletop.objects.cookware import POT, RED_BOWL, RED_POURING_
 from vla_bench.envs.tabletop.objects.groceries import CORN
 from vla_bench.envs.tabletop.scenes.franka import BROWN_TABLECLOTH, PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.scenes.scene import Scene, Surface
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial, TrialJudge
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Rider, Spot, draw
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import CLEARANCE, SLOW, UP, Actions, Hand, Waypoint
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.put_on import LIFTED
 from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
+from vla_bench.envs.tabletop.tasks.trial.conditions import Inside
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial, TrialJudge
+from vla_bench.envs.tabletop.tasks.trial.layouts import Rider, Spot, draw
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 from vla_bench.envs.tabletop.world import World
 
 BELOW_RIM = 0.009  # m, of the tool

@@ -18,13 +18,13 @@ from vla_bench.envs.tabletop.objects.cookware import RED_CUP, YELLOW_MUG
 from vla_bench.envs.tabletop.objects.packaging import BROWN_BOX, JUICE_BOX
 from vla_bench.envs.tabletop.scenes.franka import DROID_DESK, TABLE_HEIGHT
 from vla_bench.envs.tabletop.scenes.scene import Surface
-from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
-from vla_bench.envs.tabletop.tasks.bridge.goal import PARTIAL
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
 from vla_bench.envs.tabletop.tasks.franka.hand import SLOW, Actions, Hand, take
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Reach, Task, Verdict
+from vla_bench.envs.tabletop.tasks.trial.credit import Reached
+from vla_bench.envs.tabletop.tasks.trial.goal import PARTIAL
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

@@ -19,11 +19,11 @@ from vla_bench.envs.tabletop.objects.snacks import (
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.scenes.counter_cloths import SKY_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.google.near import Near
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, beside, bring
 from vla_bench.envs.tabletop.tasks.task import Reach, Task
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
 
 FAR = 0.20  # m between objects, so that none starts near what it shall be moved near to

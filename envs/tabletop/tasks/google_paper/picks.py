@@ -13,7 +13,6 @@ from vla_bench.envs.tabletop.objects.snacks import BANANA, GREEN_CUP
 from vla_bench.envs.tabletop.scenes.counter import COUNTER
 from vla_bench.envs.tabletop.scenes.counter_cloths import YELLOW_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.bridge.layouts import draw
 from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
 from vla_bench.envs.tabletop.tasks.google_paper.row import (
     N_TRIALS,
@@ -24,6 +23,7 @@ from vla_bench.envs.tabletop.tasks.google_paper.row import (
 )
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, pick
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.trial.layouts import draw
 
 ROOM = 0.075  # m around each object: the open hand fits beside the next one
 CAN_HOLD = Hold(0.015)

@@ -8,12 +8,12 @@ from vla_bench.envs.tabletop.objects.cookware import PAN, THICK
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
 from vla_bench.envs.tabletop.objects.snacks import BANANA, FRYING_PAN, LARGE_PLATE, PLATE_RADIUS
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Inside, RestsOn
-from vla_bench.envs.tabletop.tasks.bridge.goal import Trial
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, bring
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.trial.conditions import Inside, RestsOn
+from vla_bench.envs.tabletop.tasks.trial.goal import Trial
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
 
 LEFT = Spot((-0.32, -0.16, 0.00, 0.10), COUNTER_HEIGHT, 0.08)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.bridge.layouts import Spot
 from vla_bench.envs.tabletop.tasks.task import Expert, Goal, Layout, Task
+from vla_bench.envs.tabletop.tasks.trial.layouts import Spot
 from vla_bench.envs.tabletop.world import World
 
 N_TRIALS = 5

@@ -13,7 +13,7 @@ import numpy as np
 
 from vla_bench.envs.tabletop.objects.vessels import Vessel
 from vla_bench.envs.tabletop.scenes.kitchen import Area
-from vla_bench.envs.tabletop.tasks.bridge.situation import Condition, Situation
+from vla_bench.envs.tabletop.tasks.trial.situation import Condition, Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

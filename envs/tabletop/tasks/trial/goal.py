@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vla_bench.envs.tabletop.tasks.bridge.conditions import Placed
-from vla_bench.envs.tabletop.tasks.bridge.credit import Reached
-from vla_bench.envs.tabletop.tasks.bridge.situation import Condition, Situation
 from vla_bench.envs.tabletop.tasks.put_on import LIFTED, MOVED
 from vla_bench.envs.tabletop.tasks.task import Verdict
+from vla_bench.envs.tabletop.tasks.trial.conditions import Placed
+from vla_bench.envs.tabletop.tasks.trial.credit import Reached
+from vla_bench.envs.tabletop.tasks.trial.situation import Condition, Situation
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vla_bench.envs.tabletop.tasks.bridge.situation import Situation
+from vla_bench.envs.tabletop.tasks.trial.situation import Situation
 
 REACHED = 0.06  # m from the tool
 
