@@ -99,9 +99,15 @@ def test_preparation_is_stated_or_recorded_but_never_guessed(tmp_path: Path) -> 
         read_preparation([tmp_path], "lanczos3", None)
     (tmp_path / "preparation.json").write_text('{"resize": "area", "center_crop": true}')
     assert read_preparation([tmp_path], None, None) == Preparation("area", True)
+    assert read_preparation([tmp_path], "area", True) == Preparation("area", True)
+    with pytest.raises(
+        ConfigError, match=r"resize area, the config says none\. Type policy\.resize"
+    ):
+        read_preparation([tmp_path], "none", True)
+    (tmp_path / "preparation.json").unlink()
     assert read_preparation([tmp_path], "none", False) == Preparation("none", False)
     with pytest.raises(ConfigError, match="Did you mean 'lanczos3'"):
-        read_preparation([tmp_path], "lanczos", None)
+        read_preparation([tmp_path], "lanczos", False)
 
 
 def test_prompts_are_those_of_the_published_builders(golden: Path) -> None:

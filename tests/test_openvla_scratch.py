@@ -25,7 +25,7 @@ from vla_bench.policies.openvla.stages import load_trainable
 from vla_bench.policies.openvla.tiny import write_tiny_checkpoint
 
 VISION = VisionSpec("siglip", 48, 12, width=32, depth=3, n_heads=2, mlp_width=64)
-TEXT = TextSpec(width=32, n_layers=2, n_heads=2, mlp_width=64, words=("put", "carrot", "plate"))
+TEXT = TextSpec(width=32, n_layers=2, n_heads=2, mlp_width=64, words="put carrot plate")
 SPEC = ModelSpec(VISION, TEXT)
 ACTION = np.linspace(-1, 1, 7)
 

@@ -144,6 +144,7 @@ def optimization(**changes: Any) -> Optimization:
 def settings(output: Path | str, **changes: Any) -> Settings:
     usual: dict[str, Any] = {
         "policy": {},
+        "method": None,
         "data": "walks",
         "action": "action",
         "output": str(output),

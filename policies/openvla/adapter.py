@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vla_bench.policies.openvla.checkpoint import Weights
 from vla_bench.policies.openvla.config import CheckpointError, read_json
+from vla_bench.policies.openvla.source import locate
 
 PREFIX = "base_model.model."
 _REFUSED = ("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "layer_replication")
@@ -53,6 +54,24 @@ class Adapter:
         a, b = self.pairs[name]
         update = b.float().flatten(1) @ a.float().flatten(1)
         return weight.float() + self.scale * update.view(weight.shape)
+
+
+def with_base(checkpoint: str | Path, adapter: str | None) -> tuple[str | Path, str | None]:
+    """(Checkpoint, adapter): an adapter given as the checkpoint brings the one that it names."""
+    folder = locate(checkpoint)
+    if (folder / "config.json").exists() or not (folder / "adapter_config.json").exists():
+        return checkpoint, adapter
+    if adapter is not None:
+        raise CheckpointError(
+            f"{folder} is an adapter, and so is {adapter}: give one of them, or a whole checkpoint."
+        )
+    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if not base:
+        raise CheckpointError(
+            f"{folder} is an adapter that names no base: give it as policy.adapter, and the "
+            "checkpoint that it was trained on as policy.checkpoint."
+        )
+    return base, str(checkpoint)
 
 
 def read_adapter(folder: Path) -> Adapter:

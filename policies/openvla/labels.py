@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from vla_bench.data.trajectory import DataError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
@@ -97,16 +98,20 @@ class Labeller:
         for example in examples:
             _check_image(example, self.config.image_size)
         rows = [self.tokens(example.instruction, example.action) for example in examples]
-        shape = (len(rows), max(len(ids) for ids, _ in rows))
-        padded, labels = np.full(shape, self.config.pad_token_id), np.full(shape, IGNORED)
-        for index, (ids, n_learned) in enumerate(rows):
-            padded[index, : len(ids)] = ids
-            labels[index, len(ids) - n_learned : len(ids)] = ids[-n_learned:]
+        ids = [torch.tensor(row) for row, _ in rows]
+        labels = [torch.tensor([IGNORED] * (len(row) - n) + row[-n:]) for row, n in rows]
         return Batch(
             torch.from_numpy(np.stack([example.image for example in examples])),
-            torch.from_numpy(padded),
-            torch.from_numpy(labels),
+            *self.pad(ids, labels),
             tuple(example.data_set for example in examples),
+        )
+
+    def pad(self, ids: Sequence[Tensor], labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Rows of different lengths (t,) -> ids and labels (b, longest t)."""
+        pad_id = self.config.pad_token_id
+        return (
+            pad_sequence(list(ids), batch_first=True, padding_value=pad_id),
+            pad_sequence(list(labels), batch_first=True, padding_value=IGNORED),
         )
 
 

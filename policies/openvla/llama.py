@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from vla_bench.policies.openvla.cache import Cache, Placement
 from vla_bench.policies.openvla.config import DecoderConfig
@@ -146,12 +147,18 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Embeddings in, normalized hidden states out."""
+    """Embeddings in, normalized hidden states out.
+
+    Attributes:
+        recompute: In training, keep only each layer's input and compute the rest again for the
+            gradient: upstream's activation checkpointing.
+    """
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
         self.kernels = EAGER
+        self.recompute = False
         self.embed_tokens = nn.Embedding(config.n_tokens, config.width)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
         self.norm = RmsNorm(config.width)
@@ -165,6 +172,10 @@ class Decoder(nn.Module):
         then computes no other.
         """
         stream = Stream(x)
+        if self.recompute and self.training and cache is None and last is None:
+            for layer in self.layers:
+                stream = checkpoint(self._whole, layer, stream, at, use_reentrant=False)
+            return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
             layer_cache = None if cache is None else cache.layer(index)
@@ -173,6 +184,9 @@ class Decoder(nn.Module):
                 stream = stream.at(last)
             stream = layer.finish(stream, self.kernels)
         return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
+
+    def _whole(self, layer: Layer, stream: Stream, at: Placement) -> Stream:
+        return layer.finish(layer.attend(stream, at, None, self.kernels), self.kernels)
 
     def place_prompt(self, n_tokens: int) -> Placement:
         """Every row starts at position 0."""

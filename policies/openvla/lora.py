@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.quantize import FourBitLinear
 
 MAX_ALPHA = 16
 """The published alpha is min(rank, 16)."""
@@ -25,16 +27,20 @@ class LoraSize:
     Attributes:
         rank: Columns of B.
         alpha: The product B A is scaled by alpha / rank.
+        dropout: Share of the inputs of A that are zeroed in training; 0 as published.
     """
 
     rank: int
     alpha: int
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha < 1:
             raise ConfigError(
                 f"Expected a LoRA rank and alpha of at least 1, got {self.rank} and {self.alpha}."
             )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"Expected a LoRA dropout in [0, 1), got {self.dropout}.")
 
     @classmethod
     def published(cls, rank: int) -> LoraSize:
@@ -46,21 +52,28 @@ class LoraSize:
 
 
 class LoraModule(nn.Module):
-    """A frozen linear or convolution and its update; acts as the frozen one until trained."""
+    """A frozen linear, quantized or not, or convolution and its update.
+
+    Acts as the frozen one until trained.
+    """
 
     a: nn.Linear | nn.Conv2d
     b: nn.Linear | nn.Conv2d
 
     def __init__(
-        self, base: nn.Linear | nn.Conv2d, size: LoraSize, dtype: torch.dtype | None
+        self,
+        base: nn.Linear | nn.Conv2d | FourBitLinear,
+        size: LoraSize,
+        dtype: torch.dtype | None,
     ) -> None:
         super().__init__()
         self.base_layer = base
-        self.scale = size.scale
-        with base.weight.device:
+        self.scale, self.dropout = size.scale, size.dropout
+        like = base.scale if isinstance(base, FourBitLinear) else base.weight
+        with like.device:
             self.a, self.b = _update(base, size.rank)
         for part in (self.a, self.b):
-            part.to(base.weight.dtype if dtype is None else dtype)
+            part.to(like.dtype if dtype is None else dtype)
 
     def start(self, generator: torch.Generator) -> None:
         """A normal with standard deviation 1 / rank, B zero: PEFT's ``gaussian``.
@@ -75,15 +88,16 @@ class LoraModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.base_layer(x)
-        update: Tensor = self.b(self.a(x.to(self.a.weight.dtype)))
+        seen = functional.dropout(x, self.dropout, self.training) if self.dropout else x
+        update: Tensor = self.b(self.a(seen.to(self.a.weight.dtype)))
         return y + (self.scale * update).to(y.dtype)
 
 
 def _update(
-    base: nn.Linear | nn.Conv2d, rank: int
+    base: nn.Linear | nn.Conv2d | FourBitLinear, rank: int
 ) -> tuple[nn.Linear, nn.Linear] | tuple[nn.Conv2d, nn.Conv2d]:
     """A and B. The convolutions are patch embeddings; their B sees one patch at a time."""
-    if isinstance(base, nn.Linear):
+    if not isinstance(base, nn.Conv2d):
         down = nn.Linear(base.in_features, rank, bias=False)
         return down, nn.Linear(rank, base.out_features, bias=False)
     side, _ = base.kernel_size
@@ -109,7 +123,7 @@ def add_lora(
     wrapped = [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv2d))
+        if isinstance(module, (nn.Linear, nn.Conv2d, FourBitLinear))
     ]
     for name, module in wrapped:
         update = LoraModule(module, size, dtype)

@@ -17,6 +17,7 @@ from vla_bench.policies.openvla.adapter import PREFIX, Adapter, read_adapter
 from vla_bench.policies.openvla.config import CheckpointError
 from vla_bench.policies.openvla.lora import LoraModule, LoraSize, lora_modules
 from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.quantize import FourBitLinear
 
 
 def save_lora(model: OpenVLAModel, size: LoraSize, base: str, folder: Path) -> None:
@@ -43,7 +44,7 @@ def _config(model: OpenVLAModel, size: LoraSize, base: str) -> dict[str, Any]:
         "base_model_name_or_path": base,
         "r": size.rank,
         "lora_alpha": size.alpha,
-        "lora_dropout": 0.0,
+        "lora_dropout": size.dropout,
         "target_modules": sorted({name.rpartition(".")[2] for name in lora_modules(model)}),
         "init_lora_weights": "gaussian",
         "bias": "none",
@@ -88,4 +89,6 @@ def _take(adapter: Adapter, modules: Mapping[str, LoraModule], folder: Path) -> 
         for target, source in zip(mine, theirs):
             target.copy_(source)
     for name, whole in adapter.replaced.items():
-        modules[name].base_layer.weight.copy_(whole)
+        base = modules[name].base_layer
+        assert not isinstance(base, FourBitLinear)  # the head is never quantized
+        base.weight.copy_(whole)

@@ -11,9 +11,12 @@ import torch
 
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
 from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.adapter import with_base
+from vla_bench.policies.openvla.checkpoint import read_config
 from vla_bench.policies.openvla.pretrained import OpenVLA, Options
 from vla_bench.policies.openvla.resize import read_preparation
-from vla_bench.policies.openvla.robots import RobotConvention
+from vla_bench.policies.openvla.robots import RobotConvention, check_rotation
+from vla_bench.policies.openvla.scratch import ModelSpec, config_of
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.statistics import choose_statistics
 from vla_bench.protocols import FloatArray, Request
@@ -33,6 +36,7 @@ class OpenVLAPolicy:
 
     checkpoint: str
     adapter: str | None
+    model: ModelSpec | None
     statistics_key: str | None
     precision: str
     device: str
@@ -53,17 +57,20 @@ class OpenVLAPolicy:
     def __post_init__(self) -> None:
         self._convention = RobotConvention(self.robot, self.sticky_gripper)
         self.cameras = (self.camera,)
-        self.name = self._name()
-        folders = [locate(path) for path in (self.adapter, self.checkpoint) if path is not None]
+        checkpoint, adapter = with_base(self.checkpoint, self.adapter)
+        self.name = self._name(checkpoint, adapter)
+        folders = [locate(path) for path in (adapter, checkpoint) if path is not None]
+        self._check_model(folders[-1])
+        check_rotation(folders, self._convention)
         options = Options(
-            self.adapter,
+            adapter,
             self.prompt,
             read_preparation(folders, self.resize, self.center_crop),
             self.invalid_tokens,
             self.compile,
         )
         self._model = OpenVLA.from_pretrained(
-            self.checkpoint,
+            checkpoint,
             device=torch.device(self.device),
             dtype=self.precision,
             options=options,
@@ -84,12 +91,19 @@ class OpenVLAPolicy:
             for action, request in zip(prediction.actions, requests)
         ]
 
-    def _name(self) -> str:
-        weights = Path(self.checkpoint).name
-        if self.adapter is not None:
-            weights += f"+{Path(self.adapter).name}"
+    def _name(self, checkpoint: str | Path, adapter: str | None) -> str:
+        weights = Path(checkpoint).name
+        if adapter is not None:
+            weights += f"+{Path(adapter).name}"
         prompt = "" if self.prompt == "template" else f" {self.prompt}"
         return f"{weights} {self.precision}{prompt}"
+
+    def _check_model(self, folder: Path) -> None:
+        if self.model is not None and read_config(folder) != config_of(self.model):
+            raise ConfigError(
+                f"{folder} is another model than policy.model says: {read_config(folder)}, "
+                f"expected {config_of(self.model)}. Take what it is with policy.model=null."
+            )
 
     def _check_statistics(self) -> None:
         statistics = choose_statistics(self._model.statistics, self.statistics_key)

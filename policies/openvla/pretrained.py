@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from vla_bench.errors import PolicyError, unknown_name
 from vla_bench.policies.openvla.action_tokens import ActionTokens
-from vla_bench.policies.openvla.adapter import read_adapter
+from vla_bench.policies.openvla.adapter import read_adapter, with_base
 from vla_bench.policies.openvla.build import build_model
 from vla_bench.policies.openvla.checkpoint import open_weights, read_config
-from vla_bench.policies.openvla.config import CheckpointError
 from vla_bench.policies.openvla.engine import Engine
 from vla_bench.policies.openvla.generate import Decoding
 from vla_bench.policies.openvla.image import check_image, to_input_size
@@ -103,16 +102,12 @@ class OpenVLA:
         CheckpointError for what is wrong with the files, ConfigError for a device or precision
         that cannot be had.
         """
+        path, adapter = with_base(path, options.adapter)
         folder = locate(path)
-        if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
-            raise CheckpointError(
-                f"{folder} is an adapter: give it as policy.adapter, and the checkpoint that it "
-                "was trained on as policy.checkpoint."
-            )
         config, weights = read_config(folder), open_weights(folder)
         folders = [folder]
-        if options.adapter is not None:
-            folders.append(locate(options.adapter))
+        if adapter is not None:
+            folders.append(locate(adapter))
             weights = read_adapter(folders[-1]).merge(weights)
         precision = _NAMES.get(dtype, str(dtype))
         model = build_model(config, weights, torch.device(device), precision)

@@ -9,7 +9,9 @@ the result.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,9 @@ NF4 = (
     *(0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0),
 )
 """Quantiles of a normal distribution, scaled to [-1, 1] (arXiv 2305.14314, appendix E)."""
+
+PROJECTION = re.compile(r"language_model\.model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj")
+"""Names of what is quantized, in a model that is not fused."""
 
 INT4 = tuple(float(level) for level in range(-8, 8))
 
@@ -76,6 +81,7 @@ class FourBitLinear(nn.Module):
     def __init__(self, weight: Tensor, levels: tuple[float, ...]) -> None:
         super().__init__()
         n_outputs, n_inputs = weight.shape
+        self.in_features, self.out_features = n_inputs, n_outputs
         self.group = math.gcd(GROUP, n_inputs // 2)
         groups = weight.float().view(n_outputs, -1, self.group)
         scale = group_scales(groups, levels).to(weight.dtype)
@@ -83,9 +89,12 @@ class FourBitLinear(nn.Module):
         middles = (table[1:] + table[:-1]) / 2
         codes = torch.bucketize(groups / scale.float()[..., None], middles)
         codes = codes.to(torch.uint8).view(n_outputs, 2, n_inputs // 2)
-        self.register_buffer("codes", codes[:, 0] | codes[:, 1] << 4)
-        self.register_buffer("scale", scale)
-        self.register_buffer("levels", table.to(weight.dtype))
+        for name, value in (
+            ("codes", codes[:, 0] | codes[:, 1] << 4),
+            ("scale", scale),
+            ("levels", table.to(weight.dtype)),
+        ):
+            self.register_buffer(name, value, persistent=False)  # checkpoints hold the weight
         self.matvec: Callable[..., Tensor] | None = None
 
     def dequantize(self) -> Tensor:
@@ -96,7 +105,29 @@ class FourBitLinear(nn.Module):
         if self.matvec is not None and x.numel() == x.shape[-1]:
             y = self.matvec(x.flatten(), self.codes, self.scale, self.levels)
             return y.view(*x.shape[:-1], -1)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _frozen_product(x, self.codes, self.scale, self.levels)
         return functional.linear(x, self.dequantize())
+
+
+class _FrozenProduct(torch.autograd.Function):
+    """x W^T of four-bit codes. Autograd would keep every expanded weight for the backward pass;
+    this keeps the codes and expands them again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
+        ctx.save_for_backward(codes, scale, levels)
+        ctx.dtype = x.dtype
+        return functional.linear(x.to(scale.dtype), expand(codes, scale, levels).flatten(1))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        weight = expand(*ctx.saved_tensors).flatten(1)
+        return (gradient.to(weight.dtype) @ weight).to(ctx.dtype), None, None, None
+
+
+_frozen_product: Callable[..., Tensor] = _FrozenProduct.apply  # torch leaves it untyped
 
 
 def group_scales(groups: Tensor, levels: tuple[float, ...]) -> Tensor:
@@ -137,6 +168,22 @@ def quantize(weight: Tensor, precision: str) -> nn.Module:
     if precision == "int8":
         return Int8Linear(weight)
     return FourBitLinear(weight, NF4 if precision == "nf4" else INT4)
+
+
+def quantize_decoder(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """NF4 for every projection of the decoder's layers, in place, with scales in `dtype`.
+
+    For training beside them: projections stay apart, as checkpoints name them.
+    """
+    for path, module in list(model.named_modules()):
+        if PROJECTION.fullmatch(path):
+            assert isinstance(module, nn.Linear)
+            owner, _, attribute = path.rpartition(".")
+            setattr(
+                model.get_submodule(owner),
+                attribute,
+                FourBitLinear(module.weight.detach().to(device, dtype), NF4),
+            )
 
 
 def compile_matvecs(model: nn.Module) -> None:

@@ -57,11 +57,19 @@ def read_preparation(
 ) -> Preparation:
     """As stated; what is None comes from the first preparation.json in `folders`.
 
-    Raises ConfigError when it is not there either: guessing would change the measurement.
+    Raises ConfigError when it is not there either, or says something else: guessing would change
+    the measurement.
     """
-    recorded = [folder / "preparation.json" for folder in folders]
-    record: dict[str, Any] = next((read_json(path) for path in recorded if path.exists()), {})
+    paths = [path for f in folders if (path := f / "preparation.json").exists()]
+    record: dict[str, Any] = read_json(paths[0]) if paths else {}
     stated: dict[str, Any] = {"resize": resize, "center_crop": center_crop}
+    for key, value in stated.items():
+        if None not in (value, record.get(key)) and value != record[key]:
+            raise ConfigError(
+                f"{paths[0]} says that the checkpoint was trained with {key} {record[key]}, the "
+                f"config says {value}. Type policy.{key}=null to take what is recorded; to measure "
+                "the other on purpose, change the record."
+            )
     filled: dict[str, Any] = {
         key: record.get(key) if value is None else value for key, value in stated.items()
     }

@@ -7,7 +7,7 @@ resized without regard to their aspect, and the first weights are those that a t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vla_bench.errors import unknown_name
 from vla_bench.policies.openvla.checkpoint import read_config
+from vla_bench.policies.openvla.config import OpenVLAConfig, parse_config
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.tokenizer import VOCABULARY_ROUND, new_tokenizer
 from vla_bench.store import write_json
@@ -57,13 +58,13 @@ class VisionSpec:
 
 @dataclass(frozen=True)
 class TextSpec:
-    """The decoder, and which words are one token each."""
+    """The decoder, and which words, with spaces between them, are one token each."""
 
     width: int
     n_layers: int
     n_heads: int
     mlp_width: int
-    words: Sequence[str]
+    words: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class ModelSpec:
 
     vision: VisionSpec
     text: TextSpec
+
+
+def config_of(spec: ModelSpec) -> OpenVLAConfig:
+    """What `read_config` finds in a folder that `write_new` has filled."""
+    n_text_tokens = new_tokenizer(spec.text.words.split()).get_vocab_size()
+    return parse_config(_config(spec, n_text_tokens), _tower_sizes(spec.vision))
 
 
 def write_new(folder: Path, spec: ModelSpec, seed: int) -> None:
@@ -83,7 +90,7 @@ def write_new(folder: Path, spec: ModelSpec, seed: int) -> None:
 def write_layout(folder: Path, spec: ModelSpec) -> None:
     """All but the weights: config.json, tiny_vision.json, tokenizer.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = new_tokenizer(spec.text.words)
+    tokenizer = new_tokenizer(spec.text.words.split())
     n_text_tokens = tokenizer.get_vocab_size()
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "config.json", _config(spec, n_text_tokens))

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vla_bench.errors import ConfigError, unknown_name
 from vla_bench.policies.openvla.checkpoint import load_weights, open_weights, read_config
 from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
 
 _ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
 STAGES: Mapping[str, str] = {
@@ -28,13 +29,23 @@ STAGES: Mapping[str, str] = {
 """Stage -> which names are trained; `{last}` is the number of the last decoder layer."""
 
 
-def load_trainable(folder: Path, device: torch.device, dtype: torch.dtype) -> OpenVLAModel:
+def load_trainable(
+    folder: Path, device: torch.device, dtype: torch.dtype, quantized: bool = False
+) -> OpenVLAModel:
     """The checkpoint in `folder` with every parameter of its own, all of them frozen.
 
     As published: nothing fused or dropped, so that the state dict can be saved as a checkpoint.
+    `quantized` holds the decoder's projections in NF4; one at a time passes through the device.
     """
     model = OpenVLAModel.on_meta(read_config(folder))
-    load_weights(model, open_weights(folder), lambda _, tensor: tensor.to(device, dtype, copy=True))
+
+    def place(name: str, tensor: Tensor) -> Tensor:
+        waits = quantized and PROJECTION.fullmatch(name.removesuffix(".weight"))
+        return tensor if waits else tensor.to(device, dtype, copy=True)
+
+    load_weights(model, open_weights(folder), place)
+    if quantized:
+        quantize_decoder(model, device, dtype)
     return model.train()
 
 
@@ -57,8 +68,13 @@ def n_trained(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether weight decay applies: not to biases and 1-d parameters (norms, layer scales)."""
+    return parameter.ndim > 1 and not name.endswith(".bias")
+
+
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """What AdamW is given: biases and 1-d parameters (norms, layer scales) do not decay.
+    """What AdamW is given, see `decays`.
 
     openvla/openvla@c8f03f4, prismatic/training/strategies/fsdp.py. Raises ConfigError when nothing
     is trained.
@@ -66,7 +82,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     if not trained:
         raise ConfigError("Nothing is trained: call train_stage or add_lora on the model first.")
-    exempt = [p for n, p in trained if p.ndim <= 1 or n.endswith(".bias")]
-    decayed = [p for n, p in trained if p.ndim > 1 and not n.endswith(".bias")]
+    exempt = [p for n, p in trained if not decays(n, p)]
+    decayed = [p for n, p in trained if decays(n, p)]
     groups = [(decayed, weight_decay), (exempt, 0.0)]
     return [{"params": params, "weight_decay": decay} for params, decay in groups if params]

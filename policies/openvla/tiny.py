@@ -27,7 +27,7 @@ from vla_bench.store import write_json
 _WORDS = "pick up put place move near into on the a red green yellow cup plate spoon carrot towel"
 TINY = ModelSpec(
     VisionSpec("dinov2+siglip", 224, 14, width=96, depth=4, n_heads=4, mlp_width=384),
-    TextSpec(width=128, n_layers=4, n_heads=4, mlp_width=344, words=_WORDS.split()),
+    TextSpec(width=128, n_layers=4, n_heads=4, mlp_width=344, words=_WORDS),
 )
 
 
@@ -40,7 +40,7 @@ def write_tiny_checkpoint(
     """
     write_layout(folder, spec)
     write_json(folder / "dataset_statistics.json", dict(statistics))
-    write_json(folder / "preparation.json", {"resize": "none", "center_crop": False})
+    write_json(folder / "preparation.json", {"resize": "lanczos3", "center_crop": False})
     write_weights(folder, _scaled, seed, torch.bfloat16)
 
 

@@ -56,6 +56,7 @@ class Settings:
     """Of one training."""
 
     policy: Mapping[str, Any]
+    method: Mapping[str, Any] | None
     data: str
     action: str
     output: str

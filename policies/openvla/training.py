@@ -1,0 +1,211 @@
+"""What the training loop needs to train an OpenVLA on a LeRobot folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vla_bench.construct import construct
+from vla_bench.data.lerobot_reader import LeRobotFolder
+from vla_bench.data.loader import Sample, Samples
+from vla_bench.data.normalize import Normalizer
+from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
+from vla_bench.data.windows import Window
+from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.action_tokens import ActionTokens
+from vla_bench.policies.openvla.augment import Jitter
+from vla_bench.policies.openvla.checkpoint import Weights
+from vla_bench.policies.openvla.demonstrations import Demonstrations, demonstrations
+from vla_bench.policies.openvla.export import copy_layout, in_bf16, write_weights
+from vla_bench.policies.openvla.image import to_input_size
+from vla_bench.policies.openvla.labels import Batch, Example, Labeller
+from vla_bench.policies.openvla.lora_file import save_lora
+from vla_bench.policies.openvla.loss import forced_pass, metrics
+from vla_bench.policies.openvla.methods import Method
+from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.prompt import Prompter
+from vla_bench.policies.openvla.resize import Preparation
+from vla_bench.policies.openvla.robots import RobotConvention
+from vla_bench.policies.openvla.scratch import write_new
+from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.stages import decays
+from vla_bench.policies.training.learner import Group
+from vla_bench.policies.training.settings import Settings
+from vla_bench.store import write_json
+
+
+@dataclass(frozen=True)
+class Start:
+    """The checkpoint that a training begins with.
+
+    Attributes:
+        name: As given: a folder or a hub id.
+        folder: Where it lies.
+        model: Its network, with what is trained requiring gradients.
+    """
+
+    name: str
+    folder: Path
+    model: OpenVLAModel
+
+
+class OpenVLALearner:
+    """A `Learner` over every frame of a data set."""
+
+    def __init__(self, start: Start, method: Method, data: Demonstrations, camera: str) -> None:
+        """`data` is what `start` with `method` learns to predict from images of `camera`."""
+        config = start.model.config
+        episodes = np.arange(len(data.lengths))
+        self.module: nn.Module = start.model
+        self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera])
+        self.groups: Sequence[Group] = _groups(start.model)
+        self._start, self._method, self._camera, self._data = start, method, camera, data
+        self._statistics = statistics_of(data, episodes)
+        self._normalizer = Normalizer("bounds_q99", self._statistics.action)
+        self._preparation = Preparation("lanczos3", center_crop=method.image_aug)
+        prompter = Prompter.read(start.folder, config.prompt, "template")
+        self._labeller = Labeller(prompter, config)
+        self._pool = ThreadPoolExecutor(thread_name_prefix="augment")
+        self.facts: Mapping[str, Any] = {
+            "model": asdict(config),
+            "checkpoint": start.name,
+            "method": asdict(method),
+            "camera": camera,
+            "robot": data.convention.robot,
+            "data": {"name": data.name, **self._statistics.to_dict()},
+        }
+
+    def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
+        """The image at the model's size, before augmentation, and the ids of prompt and action."""
+        config = self._labeller.config
+        resize = Preparation(self._preparation.resize, center_crop=False)
+        image = resize.apply(sample.images[self._camera][0], config.image_size)
+        action = self._normalizer.normalize(sample.actions[0])
+        batch = self._labeller.collate(
+            [Example(to_input_size(image, config), sample.instruction, action, self._data.name)]
+        )
+        return {"image": batch.images[0], "ids": batch.ids[0], "labels": batch.labels[0]}
+
+    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """Ids padded to the longest; images augmented by draws from torch's generator."""
+        images = [example["image"].numpy() for example in examples]
+        if self._method.image_aug:
+            draws = [Jitter.of(uniform) for uniform in torch.rand(len(images), 5).numpy()]
+            images = list(self._pool.map(Jitter.apply, draws, images))
+        ids, labels = self._labeller.pad(
+            [example["ids"] for example in examples], [example["labels"] for example in examples]
+        )
+        return {"images": torch.from_numpy(np.stack(images)), "ids": ids, "labels": labels}
+
+    def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
+        names = (self._data.name,) * len(batch["ids"])
+        whole = Batch(batch["images"], batch["ids"], batch["labels"], names)
+        forced = forced_pass(cast(OpenVLAModel, self.module), whole)
+        tokens = ActionTokens(self._labeller.config.n_text_tokens)
+        measured = metrics(forced, tokens, whole.data_sets)
+        return forced.loss, {k: v for k, v in measured.items() if "/" not in k}
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        """A checkpoint in the published layout, or an adapter that names the one it belongs to."""
+        model, lora = cast(OpenVLAModel, module), self._method.lora
+        if lora is None:
+            copy_layout(self._start.folder, folder)
+            state = model.state_dict()
+            shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+            write_weights(folder, Weights(shapes, state.__getitem__), in_bf16)
+        else:
+            save_lora(model, lora.size, self._base, folder)
+        write_statistics(folder / "dataset_statistics.json", {self._data.name: self._statistics})
+        record = {**asdict(self._preparation), "rotation": self._data.convention.rotation}
+        write_json(folder / "preparation.json", record)
+
+    def summary(self) -> list[str]:
+        config, name = self._labeller.config, self._data.name
+        instruction = self._data[0].instructions[0]
+        ids = self._labeller.prompter.ids(instruction)
+        return [
+            *_described(self._data, self._statistics),
+            f"Prompt: {self._labeller.prompter.tokenizer.decode(ids)!r}, {len(ids)} tokens",
+            f"Images: {self._camera} to {config.image_size} px by lanczos3, "
+            f"{'augmented' if self._method.image_aug else 'not augmented'}; "
+            f"{config.n_patches} patches",
+            f"Evaluate with: policy.statistics_key={name} policy.resize=null "
+            f"policy.center_crop=null policy.robot={self._data.convention.robot}",
+        ]
+
+    @property
+    def _base(self) -> str:
+        """What an adapter calls its checkpoint: a hub id as given, a folder so that it is found."""
+        folder = Path(self._start.name).expanduser()
+        return str(folder.resolve()) if folder.is_dir() else self._start.name
+
+
+def learner(settings: Settings) -> OpenVLALearner:
+    """From `conf/train.yaml` with a policy that is an OpenVLAPolicy."""
+    policy, method = settings.policy, method_of(settings)
+    convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
+    dataset = LeRobotFolder(settings.data, settings.action)
+    data = demonstrations(dataset, convention, policy["camera"], method.drop_noops)
+    name = first_checkpoint(settings)
+    folder = locate(name)
+    model = method.load(folder, torch.device(settings.device), settings.seed)
+    return OpenVLALearner(Start(name, folder, model), method, data, policy["camera"])
+
+
+def method_of(settings: Settings) -> Method:
+    """What ``method=`` says. Raises ConfigError when nothing does."""
+    if settings.method is None:
+        raise ConfigError(
+            "OpenVLA has several ways to be trained: choose one, method=lora|qlora|full|"
+            "frozen_vision|sandwich|last_layer, or from_scratch with policy=openvla_mini."
+        )
+    method: Method = construct(settings.method)
+    return method
+
+
+def first_checkpoint(settings: Settings) -> str:
+    """``policy.checkpoint``, or else the folder of a new ``policy.model``, written now."""
+    policy = settings.policy
+    if policy["checkpoint"] is not None:
+        return str(policy["checkpoint"])
+    if policy["model"] is None:
+        raise ConfigError(
+            "Nothing to train: set policy.checkpoint=openvla/openvla-7b or a folder, or take "
+            "policy=openvla_mini, which begins from nothing."
+        )
+    folder = Path(settings.output) / "start"
+    write_new(folder, construct(policy["model"]), settings.seed)
+    return str(folder)
+
+
+def _groups(model: OpenVLAModel) -> list[Group]:
+    """As upstream: openvla/openvla@c8f03f4, prismatic/training/strategies/fsdp.py."""
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    matrices = frozenset(name for name, p in trained.items() if decays(name, p))
+    return [
+        Group("matrices", matrices, decays=True),
+        Group("biases, norms, scales", frozenset(trained) - matrices, decays=False),
+    ]
+
+
+def _described(data: Demonstrations, statistics: DatasetStatistics) -> list[str]:
+    """The columns as they are predicted, and which of their values are -1 and 1."""
+    names = list(data.schema.action_names)
+    if data.convention.rotation == "roll_pitch_yaw":
+        names[3:6] = ["roll", "pitch", "yaw"]
+    action = statistics.action
+    lines = [f"Data: {data.name}, {statistics.n_episodes} episodes, {statistics.n_frames} frames"]
+    for i, name in enumerate(names):
+        scaled = f"{action.q01[i]:.4g}..{action.q99[i]:.4g} is -1..1"
+        lines.append(
+            f"  action {name}: mean {action.mean[i]:.4g}, std {action.std[i]:.4g}, "
+            f"{scaled if action.mask[i] else 'as it is'}"
+        )
+    return lines
