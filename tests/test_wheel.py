@@ -48,7 +48,8 @@ def test_the_wheel_evaluates_and_reports(python: Path, tmp_path: Path) -> None:
     env = ("env=widowx_simpler_tabletop", "env.n_episodes=1", "env.tasks=[stack_cube]")
     shown = run(python, *vla_bench, "eval", "policy=scripted", *env, "output=run", cwd=tmp_path)
     assert "1/1, success 100%" in shown
-    run(python, *vla_bench, "report", "run", cwd=tmp_path)
+    beside = run(python, *vla_bench, "report", "run", "published=simpler_real", cwd=tmp_path)
+    assert "Octo-Base ‡" in beside
     assert (tmp_path / "run" / "report" / "report.html").stat().st_size > 10_000
 
 

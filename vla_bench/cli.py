@@ -19,6 +19,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
   vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
   vla-bench train policy=NAME data=FOLDER [...]         learn from them; the same command resumes
   vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
+  vla-bench report RUN published=NAME                   with a paper's numbers beside, as such
   vla-bench list                                        policies, envs, experiments
   vla-bench assets simpler [--to FOLDER]                download SIMPLER's meshes and photographs
   vla-bench doctor                                      check this machine; print the fixes
@@ -109,7 +110,9 @@ def _report_job(config: dict[str, Any]) -> None:
 
     folders = [Path(run) for run in config["runs"]]
     alone = folders[0] / "report" if len(folders) == 1 else Path("results/report")
-    report = write(folders, Path(config["output"]) if config["output"] else alone)
+    published = config["published"] or []
+    tables = [published] if isinstance(published, str) else published
+    report = write(folders, Path(config["output"]) if config["output"] else alone, tables)
     console = Console()
     console.print(report.table, **_PLAIN)
     console.print(f"Report: {report.html}", **_PLAIN)

@@ -19,7 +19,7 @@ class Report:
         md: The same in Markdown, with the figures beside it.
         tex: The success tables, to be input by a LaTeX document that uses booktabs.
         csv: Name of a data frame -> its file: episodes, success, comparisons, drops, funnel,
-            times.
+            times, and published where asked for.
         figures: The figures as SVG files.
         table: The success tables as plain text, for a terminal.
     """
@@ -32,15 +32,17 @@ class Report:
     table: str
 
 
-def write(folders: Sequence[Path], output: Path) -> Report:
+def write(folders: Sequence[Path], output: Path, published: Sequence[str] = ()) -> Report:
     """Report on the runs in `folders` together; writes into `output`, which is made if absent.
 
-    Raises StoreError when a folder is no run or when the runs cannot stand in one table.
+    `published`: tables of results/published to set beside the runs. Raises StoreError when a
+    folder is no run or when the runs cannot stand in one table, ConfigError for a table that is
+    unknown or has no row for these envs.
     """
     from vla_bench.report import figures, latex, markdown, page, plain
     from vla_bench.report.contents import Contents
 
-    contents = Contents.of(folders)
+    contents = Contents.of(folders, published)
     output.mkdir(parents=True, exist_ok=True)
     csv = {}
     for name, frame in contents.frames().items():

@@ -15,6 +15,7 @@ from vla_bench import table
 from vla_bench.comparison import comparison_table, detectable_table
 from vla_bench.generalization import NOMINAL, drop_table
 from vla_bench.merging import load
+from vla_bench.report.published import Column, beside, columns
 from vla_bench.report.wording import interval, plural, suite_title
 from vla_bench.store import Run
 
@@ -75,7 +76,7 @@ class Drops:
 
 @dataclass(frozen=True)
 class Contents:
-    """The frames of `table`, `comparison` and `generalization` for one set of runs."""
+    """The frames of `table`, `comparison`, `generalization` and `published` for one set of runs."""
 
     runs: tuple[Run, ...]
     episodes: pd.DataFrame
@@ -85,21 +86,27 @@ class Contents:
     drops: pd.DataFrame
     funnel: pd.DataFrame
     times: pd.DataFrame
+    published: pd.DataFrame
 
     @classmethod
-    def of(cls, folders: Sequence[Path]) -> Contents:
-        """Raises StoreError when the runs cannot stand in one table."""
+    def of(cls, folders: Sequence[Path], tables: Sequence[str] = ()) -> Contents:
+        """`tables`: published ones to set beside the runs.
+
+        Raises StoreError when the runs cannot stand in one table, ConfigError for `tables`.
+        """
         runs = load(folders)
         episodes = table.episodes(runs)
+        success = table.success_table(episodes)
         return cls(
             runs,
             episodes,
-            success=table.success_table(episodes),
+            success=success,
             comparisons=comparison_table(episodes),
             detectable=detectable_table(episodes),
             drops=drop_table(episodes),
             funnel=table.funnel_table(episodes, runs),
             times=table.time_table(episodes),
+            published=beside(tables, success),
         )
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -107,6 +114,7 @@ class Contents:
         flat = self.episodes.assign(
             events=[json.dumps(e, sort_keys=True) for e in self.episodes["events"]]
         )
+        shown = {"published": self.published} if len(self.published) else {}
         return {
             "episodes": flat,
             "success": self.success,
@@ -114,7 +122,12 @@ class Contents:
             "drops": self.drops,
             "funnel": self.funnel,
             "times": self.times,
+            **shown,
         }
+
+    def published_columns(self, suite: Suite) -> list[Column]:
+        """What stands beside `suite`: nothing where it is varied."""
+        return columns(self.published, suite.env) if suite.variation == NOMINAL else []
 
     def suites(self) -> Iterator[Suite]:
         for (env, variation), rows in table.groups(self.success, table.SUITE):

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from vla_bench.report.contents import Contents, Suite
-from vla_bench.report.wording import INTERVALS, PRIVILEGED, is_complete, limits, percent
+from vla_bench.report.wording import (
+    DOUBLE_DAGGER,
+    INTERVALS,
+    PRIVILEGED,
+    PUBLISHED,
+    is_complete,
+    limits,
+    percent,
+    published_sources,
+)
 from vla_bench.table import SUITE_MEAN
 
 _ESCAPES = {
@@ -14,12 +23,13 @@ _ESCAPES = {
     "~": "\\textasciitilde{}",
     "^": "\\textasciicircum{}",
     "†": "$^\\dagger$",
+    "‡": "$^\\ddagger$",
     "–": "--",
 }
 
 
 def render(contents: Contents) -> str:
-    tables = [_table(suite, contents.privileged) for suite in contents.suites()]
+    tables = [_table(suite, contents) for suite in contents.suites()]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
 
 
@@ -28,14 +38,17 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 
-def _table(suite: Suite, privileged: set[str]) -> str:
+def _table(suite: Suite, contents: Contents) -> str:
+    privileged, published = contents.privileged, contents.published_columns(suite)
     names = [escape(p) + ("$^\\dagger$" if p in privileged else "") for p in suite.policies]
+    names += [f"\\emph{{{escape(column.title)}}}" for column in published]
     lines = [
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{escape(suite.title)}. {escape(_caption(suite, privileged))}}}",
+        f"\\caption{{{escape(suite.title)}. {escape(_caption(suite, contents))}}}",
         f"\\begin{{tabular}}{{l{'c' * len(names)}}}",
         "\\toprule",
+        *_group_heads(len(suite.policies), len(published)),
         " & ".join(["Task", *names]) + " \\\\",
         "\\midrule",
     ]
@@ -43,8 +56,20 @@ def _table(suite: Suite, privileged: set[str]) -> str:
         if task == SUITE_MEAN:
             lines.append("\\midrule")
         cells = [_cell(suite.cell(task, policy)) for policy in suite.policies]
+        cells += [escape(percent(column.rate(task))) for column in published]
         lines.append(" & ".join([escape(task), *cells]) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}", ""])
+
+
+def _group_heads(n_own: int, n_published: int) -> list[str]:
+    """The line above the names that sets published columns apart."""
+    if not n_published:
+        return []
+    first, last = n_own + 2, n_own + n_published + 1
+    head = (
+        f"\\multicolumn{{{n_published}}}{{c}}{{published, not comparable{escape(DOUBLE_DAGGER)}}}"
+    )
+    return [f"{'& ' * (n_own + 1)}{head} \\\\", f"\\cmidrule(l){{{first}-{last}}}"]
 
 
 def _cell(cell: pd.Series) -> str:
@@ -54,7 +79,12 @@ def _cell(cell: pd.Series) -> str:
     return f"{percent(cell['rate'])} {{\\footnotesize {bounds}}}"
 
 
-def _caption(suite: Suite, privileged: set[str]) -> str:
+def _caption(suite: Suite, contents: Contents) -> str:
     episodes = sorted({int(n) for n in suite.headline["n_planned"]})
-    text = f"{INTERVALS.partition(', and')[0]}; {' or '.join(map(str, episodes))} episodes each."
-    return f"{text} † {PRIVILEGED}" if privileged & set(suite.policies) else text
+    parts = [f"{INTERVALS.partition(', and')[0]}; {' or '.join(map(str, episodes))} episodes each."]
+    if contents.privileged & set(suite.policies):
+        parts.append(f"† {PRIVILEGED}")
+    if columns := contents.published_columns(suite):
+        rows = pd.concat([column.rows for column in columns])
+        parts += [f"{DOUBLE_DAGGER} {PUBLISHED}", *published_sources(rows)]
+    return " ".join(parts)

@@ -8,7 +8,16 @@ import pandas as pd
 
 from vla_bench.report import wording
 from vla_bench.report.contents import Contents, Suite
-from vla_bench.report.wording import DAGGER, count, interval, is_complete, p_value, percent, points
+from vla_bench.report.wording import (
+    DAGGER,
+    DOUBLE_DAGGER,
+    count,
+    interval,
+    is_complete,
+    p_value,
+    percent,
+    points,
+)
 from vla_bench.table import SUITE_MEAN
 from vla_bench.table import rows as rows_of
 
@@ -18,10 +27,12 @@ def render(contents: Contents, figures: Sequence[str]) -> str:
     sections = [
         f"# {contents.title}\n\n{contents.summary}",
         "## Success\n\n" + wording.INTERVALS,
-        *(_success(suite, contents.privileged) for suite in contents.suites()),
+        *(_success(suite, contents) for suite in contents.suites()),
     ]
     if contents.privileged:
         sections.append(f"{DAGGER} {wording.PRIVILEGED}")
+    if len(contents.published):
+        sections.append(_published(contents))
     sections += [f"![{name.removesuffix('.svg')}]({name})" for name in figures]
     if not contents.drops.empty:
         sections.append(_drops(contents))
@@ -29,13 +40,24 @@ def render(contents: Contents, figures: Sequence[str]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _success(suite: Suite, privileged: set[str]) -> str:
+def _success(suite: Suite, contents: Contents) -> str:
+    privileged, published = contents.privileged, contents.published_columns(suite)
     names = [f"{_code(p)}{' ' + DAGGER if p in privileged else ''}" for p in suite.policies]
+    names += [f"*published {DOUBLE_DAGGER}: {column.title}*" for column in published]
     rows = [
-        [_task(task), *(_cell(suite.cell(task, policy)) for policy in suite.policies)]
+        [
+            _task(task),
+            *(_cell(suite.cell(task, policy)) for policy in suite.policies),
+            *(percent(column.rate(task)) for column in published),
+        ]
         for task in suite.tasks
     ]
     return f"### {suite.title}\n\n" + _table(["task", *names], rows)
+
+
+def _published(contents: Contents) -> str:
+    sources = "\n".join(f"- {line}" for line in wording.published_sources(contents.published))
+    return f"{DOUBLE_DAGGER} {wording.PUBLISHED}\n\n{sources}"
 
 
 def _cell(cell: pd.Series) -> str:

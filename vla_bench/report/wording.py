@@ -37,6 +37,12 @@ TIMES = (
     "Mean wall time per control step, over finished episodes. A batch's time is divided among its "
     "episodes; times of different machines do not compare."
 )
+DOUBLE_DAGGER = "‡"
+NOT_A_SCORE = "published, other robot or other benchmark: not comparable as a score"
+PUBLISHED = (
+    "Published for another robot or another benchmark, set beside by task: not comparable as a "
+    "score. As printed, means too; it enters no interval, comparison or figure of this report."
+)
 
 
 def suite_title(env: str, variation: str) -> str:
@@ -90,6 +96,12 @@ def policy_share(row: Any) -> float:
     """Of the time of a step, the part spent in the policy: a row of `table.time_table`."""
     spent = row.policy_seconds + row.env_seconds
     return float(row.policy_seconds / spent) if spent else math.nan
+
+
+def published_sources(rows: pd.DataFrame) -> list[str]:
+    """Per source of published rows, where they are from and what they count."""
+    kinds = rows[["table", "source", "metric", "status"]].drop_duplicates()
+    return [f"{k.table}: {k.source}; {k.metric}; {k.status}." for k in kinds.itertuples()]
 
 
 def interval(estimate: float, low: float, high: float) -> str:
