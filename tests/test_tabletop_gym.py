@@ -12,13 +12,38 @@ from gymnasium.utils.env_checker import check_env
 
 from vla_bench.envs.registration import IDS, register_envs
 from vla_bench.envs.tabletop.gym import TabletopGymEnv
+from vla_bench.envs.tabletop.suites import SUITES, Suite, suite_of
+from vla_bench.errors import MissingDependencyError
+
+
+def test_every_task_of_every_suite_has_an_id_with_its_suites_version() -> None:
+    assert sorted(IDS.values()) == sorted(task for suite in SUITES.values() for task in suite.tasks)
+    for name, task in IDS.items():
+        assert name.rsplit("-", 1)[1] == suite_of([task]).name.rsplit("-", 1)[1]
+
+
+def test_an_id_begins_with_its_robot() -> None:
+    robots = {"widowx": "WidowX", "google_robot": "GoogleRobot", "panda": "Franka"}
+    for name, task in IDS.items():
+        robot = suite_of([task]).tasks[task].scene.mount.robot.name
+        assert name.startswith(f"vla_bench/{robots[robot]}")
 
 
 @pytest.mark.parametrize("name", IDS)
 def test_gymnasiums_own_checker_is_content(name: str) -> None:
+    _require_files(suite_of([IDS[name]]), IDS[name])
     env = gymnasium.make(name, image_size=(48, 48), look="fast", render_mode="rgb_array")
     check_env(env.unwrapped)
     env.close()
+
+
+def test_frames_are_shown_at_the_robots_own_rate() -> None:
+    rates = {}
+    for name in ("WidowXStackCube", "GoogleRobotMoveNear", "FrankaWipeTable"):
+        env = gymnasium.make(f"vla_bench/{name}-v0")
+        rates[name] = env.metadata["render_fps"]
+        env.close()
+    assert rates == {"WidowXStackCube": 5, "GoogleRobotMoveNear": 3, "FrankaWipeTable": 15}
 
 
 def test_an_id_that_names_the_package_needs_no_import() -> None:
@@ -70,3 +95,10 @@ def test_seeds_draw_different_initial_states() -> None:
     assert len(set(drawn)) > 3
     assert drawn == [env.reset(seed=seed)[1]["episode"] for seed in range(8)]
     env.close()
+
+
+def _require_files(suite: Suite, task: str) -> None:
+    try:
+        suite.check([suite.tasks[task]], "official", "none")
+    except MissingDependencyError as error:
+        pytest.skip(str(error))

@@ -1,4 +1,4 @@
-"""The suite's tasks as ordinary Gymnasium environments: ``vla_bench/WidowXCarrotOnPlate-v0``.
+"""The suites' tasks as ordinary Gymnasium environments: ``vla_bench/WidowXCarrotOnPlate-v0``.
 
 `vla_bench.envs` registers their ids (`vla_bench.envs.registration`).
 """
@@ -12,28 +12,27 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.tasks.registry import named_task
+from vla_bench.envs.tabletop.suites import suite_of
 from vla_bench.episode import EpisodeSpec
 from vla_bench.protocols import FloatArray, Image, Observation, Step
 
-CONTROL_HZ = 5
-PROPRIO = {"tcp_pose": (7, 2.0), "gripper_open": (1, 2.0), "joint_positions": (6, 4.0)}
-"""Name -> size and generous bound; units are on the suite's card."""
+PROPRIO = {"tcp_pose": 2.0, "gripper_open": 2.0, "joint_positions": 4.0}
+"""Name -> generous bound; units are on the suite's card."""
+TCP_POSE = 7
 
 
 class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
     """One task. The policy's view is the observation; what judges it is in `info`.
 
     Observation: ``images`` (camera -> (height, width, 3) uint8), ``proprio`` (as on the suite's
-    card), ``instruction`` (str). Action (7,): `vla_bench.actions.DELTA_TCP_POSE`. Reward: the gain
+    card), ``instruction`` (str). Action (7,): the suite's `action_spec`. Reward: the gain
     in score at this step, so that the return is the score. Info: ``success``, ``score``,
     ``events`` (sorted), ``instruction``, ``episode``. ``reset(options={"episode": 7})`` asks for
-    SIMPLER's initial state 7; otherwise one of the 24 is drawn from the seed.
+    the task's initial state 7; otherwise one of them is drawn from the seed.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
 
     def __init__(
         self,
@@ -42,10 +41,13 @@ class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
         look: str = "default",
         render_mode: str | None = None,
     ) -> None:
-        self._n_episodes = len(named_task(task).layouts)
+        known = suite_of([task]).tasks[task]
+        robot = known.scene.mount.robot
+        self.metadata = {**self.metadata, "render_fps": robot.control_hz}
+        self._n_episodes = len(known.layouts)
         self._env = TabletopEnv(
             [task],
-            self._n_episodes,
+            None,
             [0],
             image_size,
             look,
@@ -54,9 +56,10 @@ class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
         )
         self._task, self.render_mode = task, render_mode
         self._episode, self._score = 0, 0.0
-        low, high = DELTA_TCP_POSE.low, DELTA_TCP_POSE.high
+        low, high = self._env.action_spec.low, self._env.action_spec.high
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
-        self.observation_space = _observation_space(self._env.cameras, image_size)
+        sizes = {"tcp_pose": TCP_POSE, "gripper_open": 1, "joint_positions": len(robot.arm)}
+        self.observation_space = _observation_space(self._env.cameras, image_size, sizes)
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -96,14 +99,16 @@ class TabletopGymEnv(gymnasium.Env[dict[str, Any], FloatArray]):
         }
 
 
-def _observation_space(cameras: Sequence[str], image_size: Sequence[int]) -> gymnasium.spaces.Dict:
+def _observation_space(
+    cameras: Sequence[str], image_size: Sequence[int], sizes: Mapping[str, int]
+) -> gymnasium.spaces.Dict:
     width, height = image_size
     image = gymnasium.spaces.Box(0, 255, (height, width, 3), np.uint8)
     proprio: dict[str, gymnasium.Space[Any]] = {
-        name: gymnasium.spaces.Box(-limit, limit, (size,), np.float64)
-        for name, (size, limit) in PROPRIO.items()
+        name: gymnasium.spaces.Box(-limit, limit, (sizes[name],), np.float64)
+        for name, limit in PROPRIO.items()
     }
-    text = gymnasium.spaces.Text(max_length=100, charset=string.ascii_letters + " ")
+    text = gymnasium.spaces.Text(max_length=100, charset=string.ascii_letters + string.digits + " ")
     return gymnasium.spaces.Dict(
         {
             "images": gymnasium.spaces.Dict(dict.fromkeys(cameras, image)),
