@@ -145,6 +145,10 @@ class World:
         """A world rotation (3, 3) in the robot's base frame."""
         return np.asarray(self._base_rotation.T @ rotation)
 
+    def base_pose(self) -> FloatArray:
+        """Where the robot's base stands: x y z m, quaternion w x y z, (7,)."""
+        return np.array([*self._stands.position, *self._stands.quaternion])
+
     def tcp_in_base(self) -> tuple[FloatArray, FloatArray]:
         """Position (3,) m and rotation (3, 3) of the tool."""
         rotation = self.data.site_xmat[self._tcp].reshape(3, 3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,14 +50,15 @@ class Can:
         builder.collide(Solid("cylinder", (self.radius, height / 2), middle, Z_TO_Y), CAN_MASS)
 
     def standing(self) -> TabletopObject:
-        rest = Pose((0.0, 0.0, -self.bottom), UPRIGHT)
+        return self.resting(Pose((0.0, 0.0, -self.bottom), UPRIGHT))
+
+    def resting(self, rest: Pose) -> TabletopObject:
         return TabletopObject(self.kind, self.extents, rest, self.build, rolls=True)
 
 
 def laid(can: Can, yaw: float) -> TabletopObject:
     """The can on its side, SIMPLER's frame turned by `yaw` rad about the vertical."""
-    rest = Pose((0.0, 0.0, can.radius), about_axis("z", yaw))
-    return replace(can.standing(), rest=rest)
+    return can.resting(Pose((0.0, 0.0, can.radius), about_axis("z", yaw)))
 
 
 def _can_profile(radius: float, height: float) -> Profile:
@@ -130,6 +131,7 @@ def _tube(radius: float, height: float) -> Sequence[tuple[float, float]]:
 
 RED, WHITE, SILVER = (196, 18, 26), (238, 238, 236), (190, 194, 200)
 BLUE, GREEN, YELLOW = (22, 60, 150), (20, 132, 62), (240, 196, 40)
+ORANGE_RED = (232, 104, 20)
 BOX = (0.066, 0.123, 0.066)  # m, SIMPLER's box of all slim-necked cans
 
 COKE = Can("coke_can", 0.033, -0.069, 0.0538, ((0.40, RED), (0.16, WHITE), (0.44, RED)), BOX)
@@ -156,6 +158,12 @@ REDBULL = Can(
     0.0669,
     ((0.36, SILVER), (0.14, RED), (0.08, YELLOW), (0.42, BLUE)),
     (0.0585, 0.172, 0.0585),  # SIMPLER's height is wrong; no rule reads it
+)
+SPRITE = Can(
+    "sprite_can", 0.033, -0.0643, 0.0599, ((0.30, GREEN), (0.40, SILVER), (0.30, GREEN)), BOX
+)
+FANTA = Can(
+    "fanta_can", 0.033, -0.0643, 0.0599, ((0.46, ORANGE_RED), (0.14, BLUE), (0.40, ORANGE_RED)), BOX
 )
 
 STANDING_COKE = COKE.standing()

@@ -39,11 +39,12 @@ def handle_of(drawer: str, opening: float) -> tuple[float, float, float]:
 
 def _build(furniture: Furniture) -> None:
     add_room(furniture)
-    veneer = furniture.paint(Paint(texture=wood((158, 128, 104)), specular=0.15))
-    inside = furniture.paint(Paint((0.70, 0.60, 0.51, 1.0), specular=0.05))
+    wooden = Paint(texture=wood((158, 128, 104)), specular=0.15)
+    veneer = furniture.paint(wooden, part="veneer")
+    inside = furniture.paint(Paint((0.70, 0.60, 0.51, 1.0), specular=0.05), part="inside")
     board = Paint(texture=speckle((176, 150, 128), 3.0), specular=0.3)
     top = furniture.paint(board, part="worktop")
-    black = furniture.paint(Paint((0.04, 0.035, 0.03, 1.0), specular=0.3))
+    black = furniture.paint(Paint((0.04, 0.035, 0.03, 1.0), specular=0.3), part="handle")
     chest = furniture.part("cabinet", CABINET)
     chest.add(_box((0.02, 0.615, 0.845), (-0.305, 0.0, 0.4225)), veneer)
     for side in (-0.2975, 0.2975):

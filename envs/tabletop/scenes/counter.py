@@ -37,16 +37,16 @@ def standing_at(x: float, y: float, turn: float = 0.0) -> Pose:
     return Pose((x, y, BASE_HEIGHT), about_axis("z", np.pi + turn))
 
 
-def _head_camera() -> Camera:
-    """At the end of neck and head, whose joints do not move."""
-    pan, tilt = about_axis("z", HEAD_PAN), about_axis("y", HEAD_TILT)
-    looking = multiply(pan, tilt)
+def head_camera(tilt: float) -> Camera:
+    """At the end of neck and head, whose joints do not move; `tilt` rad downwards."""
+    pan = about_axis("z", HEAD_PAN)
+    looking = multiply(pan, about_axis("y", tilt))
     neck = np.array([0.0, 0.0, 1.16902]) + matrix(pan) @ [0.07181, 0.0, 0.11848]
     eye = neck + matrix(looking) @ [0.10488, 0.0, 0.0]
     return Camera("overhead_camera", Pose(tuple(eye), tuple(looking)), (640, 512), 425.0)
 
 
-CAMERA = _head_camera()
+CAMERA = head_camera(HEAD_TILT)
 TOP = (-0.395, 0.212, 0.365, 0.327)  # centre x y, half sizes x y, m
 
 
@@ -57,10 +57,10 @@ def _build(furniture: Furniture) -> None:
     top = furniture.paint(stone, part="worktop")
     slab = Solid("box", (half_x, half_y, 0.011), (x, y, COUNTER_HEIGHT - 0.011))
     furniture.add(slab, top)
-    carcass = furniture.paint(Paint((0.50, 0.48, 0.46, 1.0), specular=0.1))
+    carcass = furniture.paint(Paint((0.50, 0.48, 0.46, 1.0), specular=0.1), part="carcass")
     body = Solid("box", (half_x - 0.03, half_y - 0.05, 0.40), (x - 0.02, y, 0.445))
     furniture.add(body, carcass)
-    front = furniture.paint(Paint((0.60, 0.58, 0.56, 1.0), specular=0.2))
+    front = furniture.paint(Paint((0.60, 0.58, 0.56, 1.0), specular=0.2), part="front")
     black = furniture.paint(Paint((0.05, 0.05, 0.05, 1.0)))
     edge = x + half_x - 0.045
     for height in (0.755, 0.51, 0.265):
@@ -77,8 +77,8 @@ def add_room(furniture: Furniture) -> None:
     felt = furniture.paint(grey, part="backdrop")
     furniture.add(Solid("box", (0.02, 2.0, 0.9), (-1.10, 0.2, 0.92)), felt)
     concrete = Paint(texture=speckle((150, 142, 132), 8.0), repeat=(24.0, 24.0), specular=0.1)
-    furniture.add(Solid("plane", (3.0, 3.0, 0.1)), furniture.paint(concrete))
-    dark = furniture.paint(Paint((0.06, 0.06, 0.065, 1.0)))
+    furniture.add(Solid("plane", (3.0, 3.0, 0.1)), furniture.paint(concrete, part="floor"))
+    dark = furniture.paint(Paint((0.06, 0.06, 0.065, 1.0)), part="stands")
     for y in (-0.85, 1.25):
         furniture.add(Solid("box", (0.035, 0.035, 0.55), (-0.75, y, 0.55)), dark)
         furniture.add(Solid("box", (0.30, 0.30, 0.015), (-0.75, y, 1.05)), dark)

@@ -82,7 +82,8 @@ class Scene:
             is; None: what is built is seen.
         surfaces: Where variations may put objects, so that they neither hang over an edge nor
             keep the arm from its work.
-        repaint: Part of the furniture (``worktop``, ``backdrop`` …) -> paint instead of its own.
+        repaint: Part of the furniture (``worktop``, ``backdrop`` …) -> paint instead of its own;
+            one of alpha 0 takes it out of sight.
     """
 
     name: str

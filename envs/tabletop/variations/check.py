@@ -76,7 +76,8 @@ def _look(env: TabletopEnv, spec: EpisodeSpec) -> _Seen:
     seen = env.observe(env.cameras, privileged=True)
     poses = {name: values for name, values in seen.privileged.items() if name != EXPERT}
     physics = {name: env.world.physics(name) for name in env.world.objects}
-    return _Seen(seen.images, seen.instruction, {**seen.proprio, **poses}, physics)
+    state = {**seen.proprio, **poses, "robot_base": env.world.base_pose()}
+    return _Seen(seen.images, seen.instruction, state, physics)
 
 
 def _equal(mine: Mapping[str, FloatArray], other: Mapping[str, FloatArray], atol: float) -> bool:

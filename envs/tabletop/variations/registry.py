@@ -11,6 +11,7 @@ from vla_bench.envs.tabletop.variations.language import LANGUAGE
 from vla_bench.envs.tabletop.variations.motion import MOTION
 from vla_bench.envs.tabletop.variations.physical import PHYSICAL
 from vla_bench.envs.tabletop.variations.semantic import SEMANTIC
+from vla_bench.envs.tabletop.variations.variant_aggregation import VARIANT_AGGREGATION
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Role, Variation
 from vla_bench.envs.tabletop.variations.visual import VISUAL
 from vla_bench.errors import ConfigError, unknown_name
@@ -26,6 +27,7 @@ VARIATIONS: Mapping[str, Variation] = {
         *SEMANTIC,
         *LANGUAGE,
         *ARM_COLORS,
+        *VARIANT_AGGREGATION,
     )
 }
 
