@@ -166,6 +166,48 @@ def test_the_suite_mean_covers_the_truth_in_95_of_100_suites(
     assert coverage(found, truth.mean()) > 0.93
 
 
+@given(st.lists(COUNTS, min_size=1, max_size=4), st.integers(1, 5))
+def test_variants_of_equal_outcome_are_one_variant(
+    tasks: list[tuple[int, int]], n_variants: int
+) -> None:
+    outcomes = [np.repeat(np.arange(n)[:, None] < k, n_variants, axis=1) for k, n in tasks]
+    found = stats.mean_over_variants(outcomes)
+    assert limits(found) == pytest.approx(limits(stats.suite_mean(tasks)))
+
+
+def test_the_mean_over_variants_weighs_tasks_and_variants_equally() -> None:
+    first = np.array([[1, 0], [1, 0], [1, 1], [1, 1]])
+    assert stats.mean_over_variants([first, np.zeros((9, 3))]).estimate == pytest.approx(0.75 / 2)
+
+
+def solved_under_variants(
+    rate: float, alike: float, size: tuple[int, int, int]
+) -> NDArray[np.float64]:
+    """Outcomes (experiment, state, variant); `alike`: correlation of one state's outcomes."""
+    rng = np.random.default_rng(0)
+    a, b = (share * (1 - alike) / alike for share in (rate, 1 - rate))
+    chances = rng.beta(a, b, size[:2])[:, :, None]
+    return (rng.random(size) < chances).astype(float)
+
+
+@pytest.mark.parametrize(("n_states", "n_variants"), [(27, 7), (60, 8), (25, 4)])
+@pytest.mark.parametrize("rate", [0.5, 0.9])
+@pytest.mark.parametrize("alike", [0.05, 0.3, 0.7])
+def test_the_mean_over_variants_covers_the_truth_however_alike_outcomes_are(
+    n_states: int, n_variants: int, rate: float, alike: float
+) -> None:
+    drawn = solved_under_variants(rate, alike, (1500, n_states, n_variants))
+    found = np.array([limits(stats.mean_over_variants([each])) for each in drawn])
+    assert coverage(found, rate) > 0.93
+
+
+def test_taking_variants_for_further_episodes_would_not_cover_the_truth() -> None:
+    drawn = solved_under_variants(0.5, 0.3, (1500, 60, 8))
+    cells = [[(int(k), 60) for k in each.sum(axis=0)] for each in drawn]
+    found = np.array([limits(stats.suite_mean(each)) for each in cells])
+    assert coverage(found, 0.5) < 0.8
+
+
 @pytest.mark.parametrize(("n_tasks", "n"), [(1, 50), (4, 24), (50, 2)])
 @pytest.mark.parametrize("cells", [(0.3, 0.25, 0.1, 0.35), (0.9, 0.04, 0.02, 0.04)])
 def test_the_paired_difference_covers_the_truth_in_95_of_100_experiments(

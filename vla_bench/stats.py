@@ -80,6 +80,24 @@ def suite_mean(tasks: Sequence[tuple[int, int]]) -> Interval:
     return wilson(float((k / n).mean()) * n_effective, n_effective)
 
 
+def mean_over_variants(tasks: Sequence[ArrayLike]) -> Interval:
+    """Mean over tasks and variants of the success rate; `tasks` holds (n_states, n_variants) 0/1.
+
+    A row has the outcomes of one initial state under every variant. They go together: what is hard
+    in one light is hard in another. So the interval is that of `suite_mean` for states as
+    observations, each with its mean over the variants, as clusters are in surveys (Franco et al.
+    2019). Its variance is that of the states and two more in each task, one solved under all
+    variants and one under none, so that equal outcomes do not count as certain. With one variant
+    this is `suite_mean`.
+    """
+    states = [np.asarray(task, dtype=np.float64).mean(axis=1) for task in tasks]
+    smoothed = [np.append(each, [0.0, 1.0]) for each in states]
+    variance = sum(s.var() / len(each) for s, each in zip(smoothed, states)) / len(states) ** 2
+    center = float(np.mean([s.mean() for s in smoothed]))
+    n_effective = float(center * (1 - center) / variance)
+    return wilson(float(np.mean([s.mean() for s in states])) * n_effective, n_effective)
+
+
 def difference(first: Interval, second: Interval) -> Interval:
     """`first` minus `second`, measured on independent episodes.
 

@@ -17,9 +17,9 @@ class Report:
     Attributes:
         html: One self-contained page: style, figures and (up to a limit) videos are inside.
         md: The same in Markdown, with the figures beside it.
-        tex: The success tables, to be input by a LaTeX document that uses booktabs.
-        csv: Name of a data frame -> its file: episodes, success, comparisons, drops, funnel,
-            times, and published where asked for.
+        tex: The tables of success and settings, for a LaTeX document that uses booktabs.
+        csv: Name of a data frame -> its file: episodes, success, comparisons, settings,
+            drops, funnel, times, and published where asked for.
         figures: The figures as SVG files.
         table: The success tables as plain text, for a terminal.
     """

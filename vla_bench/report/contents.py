@@ -17,6 +17,7 @@ from vla_bench.generalization import NOMINAL, drop_table
 from vla_bench.merging import load
 from vla_bench.report.published import Column, beside, columns
 from vla_bench.report.wording import interval, plural, suite_title
+from vla_bench.settings import settings_table, without_settings
 from vla_bench.store import Run
 
 
@@ -75,14 +76,47 @@ class Drops:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """One env's rows of `settings.settings_table`; `title` is what its card calls them."""
+
+    env: str
+    title: str
+    table: pd.DataFrame
+
+    @property
+    def policies(self) -> list[str]:
+        return list(self.table["policy"].unique())
+
+    def blocks(self) -> Iterator[tuple[str, list[tuple[Line, list[Any]]]]]:
+        """Setting by setting: its lines, and per policy the row, or None where it was not run."""
+        for setting, rows in table.groups(self.table, "setting"):
+            yield setting, list(self._lines(rows))
+
+    def _lines(self, rows: pd.DataFrame) -> Iterator[tuple[Line, list[Any]]]:
+        for where, same in table.groups(rows, ["group", "task", "apart"]):
+            of = {row.policy: row for row in table.rows(same)}
+            yield Line(*where), [of.get(policy) for policy in self.policies]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a setting's table: a group of tasks, a task in it, or a variant that is apart."""
+
+    group: str
+    task: str
+    apart: str
+
+
+@dataclass(frozen=True)
 class Contents:
-    """The frames of `table`, `comparison`, `generalization` and `published` for one set of runs."""
+    """The frames of `table`, `comparison` and the other modules for one set of runs."""
 
     runs: tuple[Run, ...]
     episodes: pd.DataFrame
     success: pd.DataFrame
     comparisons: pd.DataFrame
     detectable: pd.DataFrame
+    settings: pd.DataFrame
     drops: pd.DataFrame
     funnel: pd.DataFrame
     times: pd.DataFrame
@@ -95,7 +129,7 @@ class Contents:
         Raises StoreError when the runs cannot stand in one table, ConfigError for `tables`.
         """
         runs = load(folders)
-        episodes = table.episodes(runs)
+        episodes, cards = table.episodes(runs), table.cards(runs)
         success = table.success_table(episodes)
         return cls(
             runs,
@@ -103,7 +137,8 @@ class Contents:
             success=success,
             comparisons=comparison_table(episodes),
             detectable=detectable_table(episodes),
-            drops=drop_table(episodes),
+            settings=settings_table(episodes, cards),
+            drops=drop_table(without_settings(episodes, cards)),
             funnel=table.funnel_table(episodes, runs),
             times=table.time_table(episodes),
             published=beside(tables, success),
@@ -119,6 +154,7 @@ class Contents:
             "episodes": flat,
             "success": self.success,
             "comparisons": self.comparisons,
+            "settings": self.settings,
             "drops": self.drops,
             "funnel": self.funnel,
             "times": self.times,
@@ -151,6 +187,11 @@ class Contents:
     def comparisons_by_suite(self) -> Iterator[tuple[str, list[Any]]]:
         for (env, variation), rows in table.groups(self.comparisons, table.SUITE):
             yield suite_title(env, variation), table.rows(rows)
+
+    def settings_by_env(self) -> Iterator[Settings]:
+        cards = table.cards(self.runs)
+        for env, rows in table.groups(self.settings, "env"):
+            yield Settings(env, cards[env]["settings"]["title"], rows)
 
     def drops_by_env(self) -> Iterator[Drops]:
         for env, rows in table.groups(self.drops, "env"):

@@ -1,19 +1,24 @@
-r"""The success tables in LaTeX, for ``\input``; needs only booktabs."""
+r"""The tables of success and of settings in LaTeX, for ``\input``; needs only booktabs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 
-from vla_bench.report.contents import Contents, Suite
+from vla_bench.report.contents import Contents, Settings, Suite
 from vla_bench.report.wording import (
     DOUBLE_DAGGER,
     INTERVALS,
     PRIVILEGED,
     PUBLISHED,
+    SETTINGS,
     is_complete,
     limits,
     percent,
     published_sources,
+    setting_line,
 )
 from vla_bench.table import SUITE_MEAN
 
@@ -30,6 +35,7 @@ _ESCAPES = {
 
 def render(contents: Contents) -> str:
     tables = [_table(suite, contents) for suite in contents.suites()]
+    tables += [_settings(each, contents.privileged) for each in contents.settings_by_env()]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
 
 
@@ -40,25 +46,54 @@ def escape(text: str) -> str:
 
 def _table(suite: Suite, contents: Contents) -> str:
     privileged, published = contents.privileged, contents.published_columns(suite)
-    names = [escape(p) + ("$^\\dagger$" if p in privileged else "") for p in suite.policies]
+    names = _names(suite.policies, privileged)
     names += [f"\\emph{{{escape(column.title)}}}" for column in published]
-    lines = [
-        "\\begin{table}",
-        "\\centering",
-        f"\\caption{{{escape(suite.title)}. {escape(_caption(suite, contents))}}}",
-        f"\\begin{{tabular}}{{l{'c' * len(names)}}}",
-        "\\toprule",
-        *_group_heads(len(suite.policies), len(published)),
-        " & ".join(["Task", *names]) + " \\\\",
-        "\\midrule",
-    ]
+    above = _group_heads(len(suite.policies), len(published))
+    lines = _head(f"{suite.title}. {_caption(suite, contents)}", ["Task", *names], above)
     for task in suite.tasks:
         if task == SUITE_MEAN:
             lines.append("\\midrule")
         cells = [_cell(suite.cell(task, policy)) for policy in suite.policies]
         cells += [escape(percent(column.rate(task))) for column in published]
         lines.append(" & ".join([escape(task), *cells]) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}", ""])
+    return "\n".join([*lines, *_FOOT])
+
+
+def _settings(settings: Settings, privileged: set[str]) -> str:
+    caption = f"{settings.title}, {settings.env}. {SETTINGS.partition(';')[0]}."
+    if privileged & set(settings.policies):
+        caption += f" † {PRIVILEGED}"
+    lines = _head(caption, ["Setting", *_names(settings.policies, privileged)])
+    across = f"\\multicolumn{{{1 + len(settings.policies)}}}{{l}}"
+    for number, (setting, rows) in enumerate(settings.blocks()):
+        lines += ["\\midrule"] * (number > 0)
+        lines.append(f"{across}{{{escape(setting)}}} \\\\")
+        for line, cells in rows:
+            name = "\\quad " * (2 if line.task else 1) + escape(setting_line(line))
+            shown = [_cell(row) if row else "not run" for row in cells]
+            lines.append(" & ".join([name, *shown]) + " \\\\")
+    return "\n".join([*lines, *_FOOT])
+
+
+def _names(policies: Sequence[str], privileged: set[str]) -> list[str]:
+    return [escape(p) + ("$^\\dagger$" if p in privileged else "") for p in policies]
+
+
+def _head(caption: str, columns: Sequence[str], above: Sequence[str] = ()) -> list[str]:
+    """Everything before the first row; `above`: a line above the names of `columns`."""
+    return [
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{escape(caption)}}}",
+        f"\\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}",
+        "\\toprule",
+        *above,
+        " & ".join(columns) + " \\\\",
+        "\\midrule",
+    ]
+
+
+_FOOT = ("\\bottomrule", "\\end{tabular}", "\\end{table}", "")
 
 
 def _group_heads(n_own: int, n_published: int) -> list[str]:
@@ -72,11 +107,11 @@ def _group_heads(n_own: int, n_published: int) -> list[str]:
     return [f"{'& ' * (n_own + 1)}{head} \\\\", f"\\cmidrule(l){{{first}-{last}}}"]
 
 
-def _cell(cell: pd.Series) -> str:
+def _cell(cell: Any) -> str:
     if not is_complete(cell):
-        return f"\\emph{{{escape(cell['status'])}}}"
-    bounds = escape(limits(cell["low"], cell["high"]))
-    return f"{percent(cell['rate'])} {{\\footnotesize {bounds}}}"
+        return f"\\emph{{{escape(cell.status)}}}"
+    bounds = escape(limits(cell.low, cell.high))
+    return f"{percent(cell.rate)} {{\\footnotesize {bounds}}}"
 
 
 def _caption(suite: Suite, contents: Contents) -> str:

@@ -34,6 +34,8 @@ def render(contents: Contents, figures: Sequence[str]) -> str:
     if len(contents.published):
         sections.append(_published(contents))
     sections += [f"![{name.removesuffix('.svg')}]({name})" for name in figures]
+    if not contents.settings.empty:
+        sections.append(_settings(contents))
     if not contents.drops.empty:
         sections.append(_drops(contents))
     sections += [_comparisons(contents), _funnel(contents), _times(contents), _runs(contents)]
@@ -81,6 +83,20 @@ def _comparisons(contents: Contents) -> str:
     shown = _table(header, rows) if rows else "Only one policy: nothing to compare."
     notes = "\n".join(f"- {wording.detectable(row)}" for row in rows_of(contents.detectable))
     return f"## Comparisons\n\n{wording.COMPARISONS}\n\n{shown}\n\n{notes}"
+
+
+def _settings(contents: Contents) -> str:
+    parts = ["## Settings", wording.SETTINGS]
+    for settings in contents.settings_by_env():
+        header = ["setting", *map(_code, settings.policies)]
+        rows = []
+        for setting, lines in settings.blocks():
+            rows.append([f"**{setting}**", *[""] * len(settings.policies)])
+            for line, cells in lines:
+                name = "&emsp;" * (2 if line.task else 1) + wording.setting_line(line)
+                rows.append([name, *map(wording.setting, cells)])
+        parts.append(f"### {settings.title}, {settings.env}\n\n" + _table(header, rows))
+    return "\n\n".join(parts)
 
 
 def _drops(contents: Contents) -> str:

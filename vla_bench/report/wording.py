@@ -33,6 +33,12 @@ DROPS = (
     "paired 95 % for a level; a factor and an axis are means over what is below them, and their "
     "limits are the means of the limits, since the same episodes stand behind each level."
 )
+SETTINGS = (
+    "Mean over a setting's variants of the success rate under each; every variant and every task "
+    "weighs the same. What stands apart is run but not averaged. 95 % intervals take an initial "
+    "state under several variants for one observation: outcomes of one state go together, so that "
+    "more variants do not make a mean as much surer as more states would."
+)
 TIMES = (
     "Mean wall time per control step, over finished episodes. A batch's time is divided among its "
     "episodes; times of different machines do not compare."
@@ -81,6 +87,22 @@ def drop(row: Any) -> str:
     return f"{points(row.drop)} {signed_limits(row.low, row.high)}"
 
 
+def setting(row: Any) -> str:
+    """``85.7 % [80.1, 89.9] (n = 300)``, or why not: a row of `settings.settings_table`."""
+    if row is None:
+        return "not run"
+    if row.status != COMPLETE:
+        return str(row.status)
+    return f"{interval(row.rate, row.low, row.high)} (n = {row.n})"
+
+
+def setting_line(line: Any) -> str:
+    """What a line of a setting's table is about: a `contents.Line`."""
+    if line.apart:
+        return f"{line.group}, apart: {line.apart.partition('/')[2]}"
+    return str(line.task or line.group)
+
+
 def discordant(row: Any) -> str:
     """``7 / 2``: episodes that only the first, only the second policy solved."""
     return "–" if math.isnan(row.p) else f"{row.only_first:.0f} / {row.only_second:.0f}"
@@ -116,8 +138,9 @@ def count(cell: pd.Series) -> str:
     return f"{cell['n_successes']}/{cell['n_planned']}"
 
 
-def is_complete(cell: pd.Series) -> bool:
-    return bool(cell["status"] == COMPLETE)
+def is_complete(cell: Any) -> bool:
+    """Whether a row of `table.success_table` or `settings.settings_table` has a rate."""
+    return bool(cell.status == COMPLETE)
 
 
 def score(cell: pd.Series) -> str:

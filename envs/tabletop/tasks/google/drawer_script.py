@@ -24,6 +24,7 @@ PITCHES = (0.0, 0.2, -0.2, 0.4, -0.4)  # rad beside that, in order of preference
 TURNS = (0.0, 0.25, -0.25, 0.5, -0.5)  # rad about the vertical, likewise
 ASIDE = (0.0, 0.1, 0.2)  # m from the bar towards the arm's side, where to push
 BACK, INTO = 0.10, 0.016  # m from the bar along the approach
+PUSH_FROM = 0.06  # m before the bar: further out, a robot that stands near has its wrist at a limit
 PUSH_BELOW = 0.02  # m under the bar
 PULLED, PUSHED = 0.22, 0.02  # m open when the hand stops
 LEAD = 0.03  # m that a pulling or pushing hand is told to go ahead of itself
@@ -86,8 +87,8 @@ def _ways_to_push(hand: Hand, drawer: str) -> Iterator[Sequence[Waypoint]]:
     out = out_of_cabinet(world)
     for aside, rotation in itertools.product(ASIDE, _rotations(hand, drawer)):
         spot = bar + aside * np.cross(UP, out) - PUSH_BELOW * UP
-        before = Waypoint(spot + BACK * out, rotation, CLOSE, patience=PATIENCE)
-        yield before, before.moved(-(BACK + opening) * out)
+        before = Waypoint(spot + PUSH_FROM * out, rotation, CLOSE, patience=PATIENCE)
+        yield before, before.moved(-(PUSH_FROM + opening) * out)
 
 
 def _rotations(hand: Hand, drawer: str) -> Iterator[FloatArray]:

@@ -16,8 +16,8 @@ from vla_bench.envs.tabletop.tasks.google.drawer_script import out_of_cabinet, p
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
-PULLED = 0.19  # m
-BACK_OFF = 0.08
+PULLED = 0.16  # m
+BACK_OFF = 0.02  # m; further, and a robot that stands near has its hand too close to its body
 STRIDE = 3  # control steps of the way there per waypoint of the way back
 CLEARANCE = 0.10
 LOW = 0.05  # m above the cabinet's top: no way over it yet
