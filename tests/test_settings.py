@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def frame_of(tmp_path: Path, *runs: ToyRun) -> pd.DataFrame:
     return settings_table(table.episodes(loaded), table.cards(loaded))
 
 
-def the_row(frame: pd.DataFrame, **where: str) -> Mapping[str, object]:
+def the_row(frame: pd.DataFrame, **where: str) -> Mapping[str, Any]:
     where = {"task": "", "apart": "", **where}
     found = frame[(frame[list(where)] == pd.Series(where)).all(axis=1)]
     assert len(found) == 1
@@ -114,7 +115,7 @@ def test_every_form_of_the_report_shows_the_settings(tmp_path: Path) -> None:
     written = report.write(folders, tmp_path / "out")
     table_ = pd.read_csv(written.csv["settings"], keep_default_na=False)
     shown = the_row(table_, task="push", policy="toy")
-    rate = f"62.5 % [{100 * float(str(shown['low'])):.1f}, {100 * float(str(shown['high'])):.1f}]"
+    rate = f"62.5 % [{100 * shown['low']:.1f}, {100 * shown['high']:.1f}]"
     markdown = written.md.read_text()
     assert "## Settings" in markdown
     assert "### Toy settings, toy_env-v0" in markdown

@@ -111,8 +111,8 @@ def test_the_card_says_what_is_averaged_whatever_is_planned() -> None:
     assert "open_top_drawer" not in axes["variant_aggregation"]["apart"]
 
 
-def bases(task: str) -> list[tuple[float, ...]]:
-    """Where the robot stands and how it is turned, per initial state of the cabinet's base."""
+def bases(task: str) -> list[tuple[float, float]]:
+    """Where the robot stands, looking straight ahead, per initial state of the cabinet's base."""
     env = make_env(tasks=[task], variation="variant_aggregation/base/apartment")
     found = []
     for spec in env.episodes():

@@ -30,7 +30,7 @@ def _seen(intensity: float) -> float:
 
     SIMPLER adds linear light and encodes the sum, MuJoCo adds encoded light.
     """
-    return (AMBIENT + intensity / math.pi) ** (1 / GAMMA) - AMBIENT ** (1 / GAMMA)
+    return math.pow(AMBIENT + intensity / math.pi, 1 / GAMMA) - math.pow(AMBIENT, 1 / GAMMA)
 
 
 def _relit(lights: tuple[Light, ...], new: tuple[float, float, float]) -> tuple[Light, ...]:
@@ -144,6 +144,6 @@ def cabinet_variant(level: str) -> Scene:
         CABINET_SCENE,
         name="cabinet_variant",
         lights=lights,
-        ambient=AMBIENT ** (1 / GAMMA),
+        ambient=math.pow(AMBIENT, 1 / GAMMA),
         repaint=_cabinet_paints(level),
     )
