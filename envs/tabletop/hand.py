@@ -7,7 +7,7 @@ displacement in a control step, so commands lead the error.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,9 @@ NEAR, LEAN_PER_METRE, MAX_LEAN = 0.60, 2.5, 0.5  # m, rad/m, rad
 PACE, TURN_PACE = 0.02, 0.10  # m and rad that the tool makes good in one control step
 SLACKENING = 20  # control steps after which twice the tolerance will do
 ROOM = 0.30  # rad that every joint should keep from its limits
+LOST = 0.05  # m that an object may shift in the hand
+STALLED, MOVING = 4, 0.002  # control steps in which a hand that is let down sinks so many m
+BLOCKED, EASE = 0.008, 0.004  # m above the grasp: the fingers stand on something; m to free them
 OPEN, CLOSE = 1.0, 0.0  # gripper_open
 
 Actions = Iterator[FloatArray]
@@ -146,6 +149,11 @@ class Hand:
         ]
         return min(choices, key=self.turn_from_home)
 
+    def offset_to(self, name: str) -> FloatArray:
+        """(3,) m from an object's centre of mass to the tool."""
+        tool, _ = self.world.tcp_in_base()
+        return np.asarray(tool - self.world.in_base(self.world.centre_of_mass(name)))
+
     def turn_from_home(self, rotation: FloatArray) -> float:
         """Angle between `rotation` (3, 3) and the start's, rad."""
         return float(np.linalg.norm(rotation_vector(rotation @ self.home_rotation.T)))
@@ -156,8 +164,32 @@ def grasp(hand: Hand, name: str, aim: Callable[[], Waypoint], clearance: float) 
     while not hand.world.is_grasped(name, MAX_GRASP_ANGLE):
         target = aim()
         yield from hand.go(target.moved(clearance * UP))
-        yield from hand.go(replace(target, tolerance=0.006, speed=0.04))
-        yield from hand.stay(replace(target, gripper=CLOSE), 4)
+        yield from _lower(hand, replace(target, tolerance=0.006, speed=0.04))
+        tool, _ = hand.world.tcp_in_base()
+        short = max(0.0, float(tool[2] - target.position[2]))
+        eased = (short + EASE) * UP if short > BLOCKED else 0.0 * UP
+        yield from hand.stay(replace(target, gripper=CLOSE).moved(eased), 4)
+
+
+def _lower(hand: Hand, waypoint: Waypoint) -> Actions:
+    """As `Hand.go`, but no further than to where the fingers stand on something."""
+    heights: list[float] = []
+    for action in hand.go(waypoint):
+        yield action
+        heights.append(float(hand.world.tcp_in_base()[0][2]))
+        if len(heights) > STALLED and heights[-1 - STALLED] - heights[-1] < MOVING:
+            return
+
+
+def carry(hand: Hand, name: str, legs: Iterable[Waypoint]) -> Generator[FloatArray, None, bool]:
+    """Take the held object `name` along `legs`; False, and no further, once it has slipped."""
+    held = hand.offset_to(name)
+    for leg in legs:
+        for action in hand.go(leg):
+            yield action
+            if np.linalg.norm(hand.offset_to(name) - held) > LOST:
+                return False
+    return True
 
 
 class Script:

@@ -17,13 +17,14 @@ from vla_bench.envs.tabletop.hand import (
     Hand,
     Script,
     Waypoint,
+    carry,
     grasp,
 )
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import BLUE_BOTTLE, COKE, PEPSI, REDBULL, SEVEN_UP
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
-from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge
+from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge, spot_beside
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Task
 from vla_bench.envs.tabletop.world import World
@@ -97,15 +98,14 @@ def _bring(hand: Hand, goal: Near) -> Actions:
     """Carry the grasped source to the target and put it down where it can stand."""
     world = hand.world
     tool, rotation = world.tcp_in_base()
-    source, target = (world.in_base(world.centre_of_mass(x)) for x in (goal.source, goal.target))
-    back = (source - target) * (1.0, 1.0, 0.0)
-    place = target + APART * back / np.linalg.norm(back) + (tool - source)
+    spot = spot_beside(world, goal.source, goal.target, APART)
+    place = world.in_base(np.array([*spot, 0.0])) + hand.offset_to(goal.source)
     place[2] = tool[2] + 0.003
     held = Waypoint(place, rotation, CLOSE, max_turn=0.2)
     lifted = Waypoint(tool + CARRY * UP, rotation, CLOSE)
-    yield from hand.go(lifted)
-    yield from hand.go(held.moved(CARRY * UP))
-    yield from hand.go(Waypoint(place, rotation, CLOSE, tolerance=0.006, speed=0.03, max_turn=0.2))
+    low = replace(held, tolerance=0.006, speed=0.03)
+    if not (yield from carry(hand, goal.source, (lifted, held.moved(CARRY * UP), low))):
+        return
     yield from hand.stay(Waypoint(place, rotation, OPEN), 4)
     yield from hand.go(Waypoint(place + CLEARANCE * UP, rotation, OPEN))
 

@@ -6,6 +6,7 @@ step's; nothing is latched.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,16 @@ from vla_bench.envs.tabletop.hand import MAX_GRASP_ANGLE
 from vla_bench.envs.tabletop.tasks.put_on import half_extents
 from vla_bench.envs.tabletop.tasks.task import Verdict
 from vla_bench.envs.tabletop.world import World
+from vla_bench.protocols import FloatArray
 
 GAP = 0.10  # m between the two half diagonals
 CLOSEST_SLACK = 0.01
 MOVED = 0.03  # m, horizontally
 DROP_OTHER, DROP_PAIR = 0.02, 0.15  # m that an object may end up lower
 REACHED = 0.08  # m from the tool to the source's centre of mass; this project's
+AROUND = sorted(range(-150, 151, 15), key=abs)  # degrees, in order of preference
+TIGHT = 0.105  # m between the middles of two objects that are side by side
+FREE = 0.03  # m that another object must be further away than the target
 PARTIAL_CREDIT = (("grasped", 0.25), ("moved_correct_object", 0.5), ("near_target", 0.75))
 
 
@@ -115,3 +120,30 @@ class NearJudge:
         others = [name for name in self._settled if name not in (goal.source, goal.target)]
         nearest = min((self._distance(name) for name in others), default=np.inf)
         return self._distance(goal.target) < nearest + CLOSEST_SLACK
+
+
+def spot_beside(world: World, source: str, target: str, apart: float) -> FloatArray:
+    """World x and y (2,) where the source is near the target and nearer to it than to the others.
+
+    `apart` m from the target, or `TIGHT`, on a surface: the first place that is free, as little
+    around the target from where the source is as can be; or else the freest.
+    """
+    here, there = world.centre_of_mass(source)[:2], world.centre_of_mass(target)[:2]
+    others = [world.centre_of_mass(x)[:2] for x in world.objects if x not in (source, target)]
+    way = (here - there) / np.linalg.norm(here - there)
+    choices = []
+    for distance, degrees in itertools.product((apart, TIGHT), AROUND):
+        sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+        spot = there + distance * np.array([[cosine, -sine], [sine, cosine]]) @ way
+        room = min((float(np.linalg.norm(spot - other)) for other in others), default=np.inf)
+        if degrees == 0 or _on_surface(world, spot):
+            if room > distance + FREE:
+                return spot
+            choices.append((room - distance, spot))
+    return max(choices, key=lambda choice: choice[0])[1]
+
+
+def _on_surface(world: World, spot: FloatArray) -> bool:
+    x, y = spot
+    areas = [surface.area for surface in world.scene.surfaces]
+    return any(low < x < high and near < y < far for low, high, near, far in areas)

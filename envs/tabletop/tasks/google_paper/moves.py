@@ -22,7 +22,7 @@ from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.google.near import Near
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, beside, bring
-from vla_bench.envs.tabletop.tasks.task import Reach, Task
+from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
 
@@ -88,7 +88,7 @@ def _task(
     goal = Near(move.source, move.target)
     setting = Setting(scene, objects, draw(f"google/{row.name}", spots, N_TRIALS))
     task = make_task(row, setting, goal, lambda world: Script(_bring(world, goal, move.hold)))
-    return task.within(Reach(apart=move.apart))
+    return task.within(move.hold.reach(move.source, move.apart))
 
 
 MOVE_APPLE_NEAR_GREEN_CAN = _task(

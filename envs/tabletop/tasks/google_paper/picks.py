@@ -21,13 +21,12 @@ from vla_bench.envs.tabletop.tasks.google_paper.row import (
     anywhere,
     make_task,
 )
-from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, pick
+from vla_bench.envs.tabletop.tasks.google_paper.script import BANANA_HOLD, Hold, pick
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.layouts import draw
 
 ROOM = 0.075  # m around each object: the open hand fits beside the next one
 CAN_HOLD = Hold(0.015)
-BANANA_HOLD = Hold(0.0, (1.0, 0.0, 0.0))
 CUP_HOLD = Hold(0.030)
 
 COKE_ROW = Row("pick_coke_can", "Pick Coke Can")
@@ -51,12 +50,13 @@ class Wanted:
 def _task(row: Row, scene: Scene, objects: Mapping[str, TabletopObject], wanted: Wanted) -> Task:
     layouts = draw(f"google/{row.name}", dict.fromkeys(objects, anywhere(ROOM)), N_TRIALS)
     setting = Setting(scene, objects, layouts)
-    return make_task(
+    task = make_task(
         row,
         setting,
         PickUp(wanted.name),
         lambda world: Script(pick(world, wanted.name, wanted.hold)),
     )
+    return task.within(wanted.hold.reach(wanted.name))
 
 
 PICK_COKE_CAN = _task(COKE_ROW, COUNTER, {"coke_can": STANDING_COKE}, Wanted("coke_can", CAN_HOLD))

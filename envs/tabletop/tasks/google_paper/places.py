@@ -9,7 +9,7 @@ from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
 from vla_bench.envs.tabletop.objects.snacks import BANANA, FRYING_PAN, LARGE_PLATE, PLATE_RADIUS
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, bring
+from vla_bench.envs.tabletop.tasks.google_paper.script import BANANA_HOLD, Hold, bring
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.conditions import Inside, RestsOn
 from vla_bench.envs.tabletop.tasks.trial.goal import Trial
@@ -27,12 +27,13 @@ PAN_ROW = Row("place_banana_in_pan", "Place Banana in Pan", "the banana, and the
 def _task(row: Row, objects: dict[str, TabletopObject], goal: Trial, hold: Hold) -> Task:
     source, target = objects
     layouts = draw(f"google/{row.name}", {source: LEFT, target: RIGHT}, N_TRIALS)
-    return make_task(
+    task = make_task(
         row,
         Setting(COUNTER, objects, layouts),
         goal,
         lambda world: Script(_place(world, goal, hold, target)),
     )
+    return task.within(hold.reach(source))
 
 
 def _place(world: World, goal: Trial, hold: Hold, target: str) -> Actions:
@@ -56,5 +57,5 @@ PLACE_BANANA_IN_PAN = _task(
     PAN_ROW,
     {"banana": BANANA, "pan": FRYING_PAN},
     Trial("banana", Inside("banana", "pan", PAN)),
-    Hold(0.0, (1.0, 0.0, 0.0)),
+    BANANA_HOLD,
 )

@@ -16,8 +16,13 @@ from vla_bench.envs.tabletop.hand import (
     Actions,
     Hand,
     Waypoint,
+    carry,
     grasp,
 )
+from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT
+from vla_bench.envs.tabletop.scenes.scene import Surface
+from vla_bench.envs.tabletop.tasks.google.near import spot_beside
+from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
@@ -25,6 +30,8 @@ CLEARANCE = 0.12  # m above the grasp: over a standing can
 CARRY = 0.07
 APART = 0.13  # m between two objects' middles when they are put side by side
 SET_DOWN = 0.004  # m at which an object is let go
+# Further out the hand leans so much that fingers which close along the lean stand on the counter.
+CLOSE_BY = Surface((-0.345, -0.10, -0.06, 0.46), COUNTER_HEIGHT)
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,12 @@ class Hold:
     Attributes:
         height: Tool above the centre of mass, m.
         along: The object's axis that the fingers close across, in its frame; None: any will do.
+        opening: Of the gripper on the way down: one of a leaning hand's fingers comes down first.
     """
 
     height: float
     along: Vector | None = None
+    opening: float = OPEN
 
     def aim(self, hand: Hand, name: str) -> Waypoint:
         """The tool where it takes the object, open."""
@@ -48,7 +57,14 @@ class Hold:
             _, rotation = world.frame(name)
             closing = np.cross(UP, world.turned_to_base(rotation) @ np.array(self.along))
         rotation = hand.reaching(centre, closing)
-        return Waypoint(centre + self.height * UP, rotation, OPEN, max_turn=0.2)
+        return Waypoint(centre + self.height * UP, rotation, self.opening, max_turn=0.2)
+
+    def reach(self, name: str, apart: float = 0.0) -> Reach:
+        """How far from its initial states a task can go in which `name` is held like this."""
+        return Reach({name: (CLOSE_BY,)} if self.along else {}, apart=apart)
+
+
+BANANA_HOLD = Hold(0.0, (1.0, 0.0, 0.0), opening=0.6)
 
 
 def pick(world: World, name: str, hold: Hold) -> Actions:
@@ -75,12 +91,12 @@ def bring(
     while True:
         yield from grasp(hand, name, lambda: hold.aim(hand, name), CLEARANCE)
         tool, rotation = world.tcp_in_base()
-        held = tool - world.in_base(world.centre_of_mass(name))
-        yield from hand.go(Waypoint(tool + CARRY * UP, rotation, CLOSE))
-        place = world.in_base(spot()) + (height + SET_DOWN) * UP + held
+        lifted = Waypoint(tool + CARRY * UP, rotation, CLOSE)
+        place = world.in_base(spot()) + (height + SET_DOWN) * UP + hand.offset_to(name)
         low = Waypoint(place, rotation, CLOSE, tolerance=0.008, speed=0.03, max_turn=0.2)
-        yield from hand.go(replace(low, speed=0.05).moved(CARRY * UP))
-        yield from hand.go(low)
+        over = replace(low, speed=0.05).moved(CARRY * UP)
+        if not (yield from carry(hand, name, (lifted, over, low))):
+            continue
         yield from hand.stay(replace(low, gripper=OPEN), 4)
         yield from hand.go(replace(low, gripper=OPEN, speed=0.05).moved(CLEARANCE * UP))
         position, rotation = world.tcp_in_base()
@@ -89,8 +105,5 @@ def bring(
 
 
 def beside(world: World, source: str, target: str, surface: float) -> FloatArray:
-    """A point `APART` from the target, towards the source, on a surface at `surface` m."""
-    here, there = world.centre_of_mass(source), world.centre_of_mass(target)
-    way = (here - there)[:2]
-    x, y = there[:2] + APART * way / np.linalg.norm(way)
-    return np.array([x, y, surface])
+    """A free point `APART` from the target, on a surface at `surface` m."""
+    return np.array([*spot_beside(world, source, target, APART), surface])

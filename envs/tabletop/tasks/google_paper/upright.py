@@ -34,7 +34,7 @@ from vla_bench.envs.tabletop.world import World
 
 CAN = "coke_can"
 HOLD = Hold(0.0, (0.0, 1.0, 0.0))
-STANDING = 0.062  # m over the counter of the centre of a can that stands
+LOW = 0.0105  # m that the centre of a can that stands may be higher than half its length
 SWING_HEIGHT = 0.12  # m, by which it is lifted first
 N_SWINGS = 6
 LEANING = 0.10  # rad off the vertical, at which it is let go: the arm's limit is near
@@ -55,7 +55,8 @@ class Stands:
     def holds(self, now: Situation) -> bool:
         _, rotation = now.world.frame(CAN)
         links = {link.name for link in now.world.robot.links}
-        low = now.world.centre_of_mass(CAN)[2] - COUNTER_HEIGHT < STANDING + 0.01
+        half = now.world.objects[CAN].extents[1] / 2
+        low = now.world.centre_of_mass(CAN)[2] - COUNTER_HEIGHT < half + LOW
         return bool(low and rotation[2, 1] > np.cos(UPRIGHT)) and not links & now.touched_by(CAN)
 
     def spot(self, world: World) -> None:  # noqa: ARG002 - it is turned, not put
@@ -102,8 +103,8 @@ def _reach_below(world: World) -> float:
     """From the can's centre down to its lowest point, m."""
     upright = float(world.frame(CAN)[1][2, 1])
     lean = float(np.sqrt(max(1.0 - upright**2, 0.0)))
-    radius, half = HORIZONTAL_COKE.rest.position[2], STANDING
-    return half * abs(upright) + radius * lean
+    length, radius = world.objects[CAN].extents[1], world.objects[CAN].rest.position[2]
+    return length / 2 * abs(upright) + radius * lean
 
 
 PLACE_COKE_CAN_UPRIGHT = make_task(
