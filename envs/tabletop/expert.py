@@ -200,7 +200,8 @@ class PickAndPlaceExpert:
         along = self._world.turned_to_base(rotation) @ np.array(grasp.along)
         across = np.array([-along[1], along[0], 0.0]) / np.linalg.norm(along[:2])
         closing = [across, -across]
-        if grasp.quarter_turns:
+        length, width, _ = self._world.objects[self._plan.goal.source].specimen.stretch
+        if grasp.quarter_turns and length == width:
             closing += [np.cross(UP, across), -np.cross(UP, across)]
         choices = [np.stack([-UP, axis, np.cross(-UP, axis)], axis=1) for axis in closing]
         turns = [float(np.linalg.norm(rotation_vector(c @ self._home.T))) for c in choices]

@@ -6,6 +6,7 @@ displacement in a control step, so commands lead the error.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ ROOM = 0.30  # rad that every joint should keep from its limits
 LOST = 0.05  # m that an object may shift in the hand
 STALLED, MOVING = 4, 0.002  # control steps in which a hand that is let down sinks so many m
 BLOCKED, EASE = 0.008, 0.004  # m above the grasp: the fingers stand on something; m to free them
+HIGHER, MOST_HIGHER = 0.006, 2  # m per attempt that has failed, and attempts that count
 OPEN, CLOSE = 1.0, 0.0  # gripper_open
 
 Actions = Iterator[FloatArray]
@@ -160,9 +162,14 @@ class Hand:
 
 
 def grasp(hand: Hand, name: str, aim: Callable[[], Waypoint], clearance: float) -> Actions:
-    """Take the object `name` from `clearance` m above where `aim` says, until it is held."""
-    while not hand.world.is_grasped(name, MAX_GRASP_ANGLE):
-        target = aim()
+    """Take the object `name` from `clearance` m above where `aim` says, until it is held.
+
+    Each new attempt is made a little higher: fingers that stand on something do not close.
+    """
+    for n_failed in itertools.count():
+        if hand.world.is_grasped(name, MAX_GRASP_ANGLE):
+            return
+        target = aim().moved(HIGHER * min(n_failed, MOST_HIGHER) * UP)
         yield from hand.go(target.moved(clearance * UP))
         yield from _lower(hand, replace(target, tolerance=0.006, speed=0.04))
         tool, _ = hand.world.tcp_in_base()

@@ -73,17 +73,21 @@ class Then:
 class Reach:
     """How far from its initial states a task stays one that its robot can do.
 
-    Unseen positions and turns are drawn within these limits, each of which says why.
+    Variations stay within these limits, each of which says why.
 
     Attributes:
         surfaces: Object -> where it may start, in place of the scene's surfaces; none: it stays.
         turn: How far beyond the official yaws an object may be turned, rad, over 15 degrees.
         apart: m that the object to be moved keeps from every other, seen from above.
+        sizes: How much smaller and larger the hand can hold the object to be moved.
+        way: x low, x high, y low, y high, m: where the robot works, and nothing is added.
     """
 
     surfaces: Mapping[str, tuple[Surface, ...]] = field(default_factory=dict)
     turn: float = math.pi
     apart: float = 0.0
+    sizes: tuple[float, float] = (0.0, math.inf)
+    way: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ LEVELS = (
 
 def _with_specimen(specimen: Specimen, task: Task) -> Task | None:
     source = source_of(task)
-    if source is None:
+    smallest, largest = task.reach.sizes
+    if source is None or not smallest <= min(specimen.stretch) <= max(specimen.stretch) <= largest:
         return None
     objects = {**task.objects, source: task.objects[source].made(specimen)}
     return replace(task, objects=objects)

@@ -133,7 +133,7 @@ def add_missing(
     for name, kind in task.objects.items():
         if name not in layout:
             choices = [(first, ROOM), (first, MARGIN), (every, ROOM), (every, MARGIN)]
-            spots = (_spot(rng, kind, choice, (there, added)) for choice in choices)
+            spots = (_spot(rng, kind, choice, (there, added), task.reach.way) for choice in choices)
             pose = next((spot for spot in spots if spot is not None), None)
             if pose is None:
                 raise EnvError(f"{task.name}: found no room for a {kind.kind}.")
@@ -147,17 +147,29 @@ def _spot(
     kind: TabletopObject,
     choice: tuple[Sequence[Surface], float],
     others: tuple[Sequence[Placed], Sequence[Placed]],
+    way: Area | None,
 ) -> Pose | None:
-    """A free pose for `kind`; of `others`, the first were there, the second have been added."""
+    """A free pose for `kind`, not in the `way`; of `others`, the first were there before."""
     (surfaces, room), (there, added) = choice, others
     for _ in range(TRIES):
         surface = surfaces[int(rng.random() * len(surfaces))]
         placed = on_surface(rng, surface), kind
         free = all(gap(placed, other) > room for other in there)
         free = free and all(gap(placed, other) > MARGIN for other in added)
-        if free and _fits(placed, surface):
+        if free and _fits(placed, surface) and not _is_in(placed, way):
             return placed[0]
     return None
+
+
+def _is_in(placed: Placed, area: Area | None) -> bool:
+    """Whether any of an object's outline is in `area`."""
+    if area is None:
+        return False
+    x_low, x_high, y_low, y_high = area
+    return any(
+        x_low - radius < x < x_high + radius and y_low - radius < y < y_high + radius
+        for x, y, radius in _discs(*placed)
+    )
 
 
 def _fits(placed: Placed, surface: Surface) -> bool:

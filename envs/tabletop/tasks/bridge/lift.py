@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from vla_bench.envs.tabletop.expert import Grasp, PickAndPlace
 from vla_bench.envs.tabletop.objects.food import EGGPLANT
 from vla_bench.envs.tabletop.objects.groceries import CHEESE, CHILI_PEPPER
@@ -9,6 +11,7 @@ from vla_bench.envs.tabletop.objects.toys import BATTERY, TAPE, WHITE_TAPE
 from vla_bench.envs.tabletop.scenes.kitchen import SINK_FLOOR
 from vla_bench.envs.tabletop.tasks.bridge.into_pot import EGGPLANT_GRASP
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task
+from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.tasks.trial.conditions import Held
 from vla_bench.envs.tabletop.tasks.trial.credit import Reached, Touched
 from vla_bench.envs.tabletop.tasks.trial.goal import LIFT_STEPS, Trial
@@ -16,6 +19,7 @@ from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.trial.situation import Condition
 
 HEIGHT = 0.05  # m
+SMALLEST = 0.9  # fingers that stop 12 mm apart cannot hold what is 15 % thinner than 14.5 mm
 TAPE_MIDDLE = TAPE.radius - TAPE.wall / 2
 LENGTHWISE = (1.0, 0.0, 0.0)
 BATTERY_GRASP = Grasp(point=(0.0, 0.0), height=0.010, along=LENGTHWISE)
@@ -64,13 +68,13 @@ LIFT_AAA_BATTERY = make_task(
     {"battery": BATTERY},
     draw(BATTERY_ROW.name, {"battery": Spot((-0.220, -0.100, 0.110, 0.270), SINK_FLOOR, 0.03)}),
     _ask("battery", BATTERY_GRASP, None),
-)
+).within(Reach(sizes=(SMALLEST, math.inf)))
 LIFT_WHITE_TAPE = make_task(
     TAPE_ROW,
     {"tape": WHITE_TAPE},
     draw(TAPE_ROW.name, {"tape": Spot((-0.200, -0.125, 0.130, 0.250), SINK_FLOOR, 0.03)}),
     _ask("tape", TAPE_GRASP, None),
-)
+).within(Reach(sizes=(SMALLEST, math.inf)))
 LIFT_NAMED = make_paired_task(
     NAMED_ROW,
     {"cheese": CHEESE, "chili_pepper": CHILI_PEPPER},

@@ -21,7 +21,7 @@ from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, FirstTouch
 from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
-from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.tasks.task import Reach, Task
 from vla_bench.envs.tabletop.tasks.trial.goal import Trial
 from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.tasks.trial.situation import Situation
@@ -31,6 +31,7 @@ from vla_bench.protocols import FloatArray
 TOWEL = "towel"
 BELOW_TOP = 0.010  # m that a part of the towel may sag and still rest over the top
 FUNNEL = ("reached", "grasped", "lifted", TOUCHED, "covered")
+LARGEST = 1.1  # the towel is 70 mm wide, and the Panda's hand opens to 80 mm
 GRASP = Grasp(point=(0.0, 0.0), height=0.006, along=(1.0, 0.0, 0.0), drop=0.004)
 
 TARGETS = {"pot": SMALL_STEEL_POT, "bowl": WHITE_BOWL, "mug": YELLOW_MUG}
@@ -102,7 +103,8 @@ def _task(
 ) -> Task:
     layouts = draw(f"franka/{row.name}", spots, n_trials // len(targets))
     setting = Setting(PLAIN_TABLE, {**targets, TOWEL: BLUE_TOWEL}, layouts)
-    return make_named_task(row, setting, [_ask(row, targets, name) for name in targets])
+    task = make_named_task(row, setting, [_ask(row, targets, name) for name in targets])
+    return task.within(Reach(sizes=(0.0, LARGEST)))
 
 
 COVER_OBJECT_WITH_TOWEL = _task(ROW, 12, TARGETS, SPOTS)

@@ -33,6 +33,7 @@ N_TURNS = 4
 SET_DOWN = 0.003  # m, at which it is let go
 ON_TABLE = 0.01  # m, of the middle of its underside
 HELD_UPRIGHT = float(np.deg2rad(30.0))
+SET_DOWN_AREA = (-0.22, -0.02, -0.14, 0.20)  # the pot ends up to 15 cm from where it lay
 MOST_TURN = math.radians(22.0)  # further round, the arm cannot lie flat before the opening
 
 ROW = Row(
@@ -157,7 +158,7 @@ def _task(row: Row, scene: Scene, n_trials: int) -> Task:
     layouts = draw(f"franka/{row.name}", {POT: SPOT}, n_trials)
     setting = Setting(scene, {POT: lying(SMALL_STEEL_POT)}, layouts)
     ask = Ask(row.naming(), GOAL, lambda world: Script(_flip(world)))
-    return make_task(row, setting, ask).within(Reach(turn=MOST_TURN))
+    return make_task(row, setting, ask).within(Reach(turn=MOST_TURN, way=SET_DOWN_AREA))
 
 
 FLIP_STEEL_POT_UPRIGHT = _task(ROW, PLAIN_TABLE, 10)

@@ -53,7 +53,8 @@ REACH = Reach(
         "brush": (Surface((-0.17, -0.05, 0.13, 0.26), TABLE_HEIGHT),),
         **dict.fromkeys(CRUMBS, (Surface((-0.155, -0.065, -0.11, 0.13), TABLE_HEIGHT),)),
         **dict.fromkeys(BYSTANDERS, ()),
-    }
+    },
+    way=(-0.19, -0.03, -0.30, 0.30),
 )
 ROW = Row(
     "wipe_table",

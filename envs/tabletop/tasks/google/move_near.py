@@ -58,6 +58,7 @@ ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
+FLAT = 0.017  # m: what has its middle lower than that is passed over
 BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
 
@@ -77,7 +78,7 @@ def _aim(hand: Hand, goal: Near) -> Waypoint:
 
 
 def _round(hand: Hand, goal: Near) -> Actions:
-    """Pass beside whatever stands close to the straight way to the source."""
+    """Pass beside whatever stands, and does not lie flat, close to the straight way."""
     world = hand.world
     aim = _aim(hand, goal).moved(CLEARANCE * UP)
     tool, _ = world.tcp_in_base()
@@ -87,7 +88,8 @@ def _round(hand: Hand, goal: Near) -> Actions:
         offset = (world.in_base(world.centre_of_mass(name)) - tool) * (1.0, 1.0, 0.0)
         along = float(offset @ way) / length
         aside = offset - along * way / length
-        if name == goal.source or not 0.0 < along < length or np.linalg.norm(aside) > BERTH:
+        far = not 0.0 < along < length or np.linalg.norm(aside) > BERTH
+        if name == goal.source or far or world.centre_of_mass(name)[2] - COUNTER_HEIGHT < FLAT:
             continue
         past = offset - BERTH * aside / np.linalg.norm(aside)
         position = np.array([*(tool + past)[:2], aim.position[2]])

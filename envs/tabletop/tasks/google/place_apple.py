@@ -15,16 +15,19 @@ from vla_bench.envs.tabletop.hand import MAX_GRASP_ANGLE, Script
 from vla_bench.envs.tabletop.objects.fruit import APPLE
 from vla_bench.envs.tabletop.scenes.cabinet import CABINET_SCENE, CABINET_TOP, floor_of, joint_of
 from vla_bench.envs.tabletop.scenes.counter import standing_at
+from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.google.drawers import BASES, OPENED
 from vla_bench.envs.tabletop.tasks.google.place_script import place_in_drawer
 from vla_bench.envs.tabletop.tasks.grids import spawn
-from vla_bench.envs.tabletop.tasks.task import Layout, Task, Then, Verdict
+from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task, Then, Verdict
 from vla_bench.envs.tabletop.world import ROBOT, World
 
 DRAWER, OBJECT = "top", "apple"
 STANDS = (BASES[0], BASES[3], BASES[6])  # SIMPLER's a0, b0, c0 (simpler.md §2.9)
 XS = tuple(np.linspace(-0.08, -0.02, 3).tolist())
 YS = tuple(np.linspace(-0.02, 0.08, 3).tolist())
+# Further back, the arm is stretched before the fingers are beside the apple.
+IN_FRONT = Surface((-0.16, -0.02, -0.20, 0.20), CABINET_TOP)
 STAGE = 100  # control steps before the second instruction
 STILL_OPEN = 0.05  # m, SIMPLER's
 REACHED = 0.08  # m from the tool to the object; this project's
@@ -103,4 +106,5 @@ PLACE_APPLE = Task(
     goal=GOAL,
     expert=lambda world: Script(place_in_drawer(world, DRAWER, OBJECT)),
     then=Then("place apple into top drawer", STAGE),
+    reach=Reach({OBJECT: (IN_FRONT,)}),
 )
