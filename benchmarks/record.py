@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vla_bench import provenance, store
 
@@ -17,8 +18,12 @@ def finish(name: str, figures: Mapping[str, float]) -> None:
     width = max(map(len, figures))
     for what, value in figures.items():
         print(f"{what:{width}}  {value:.4g}")
-    rounded = {what: float(f"{value:.4g}") for what, value in figures.items()}
-    result = {"benchmark": name, "figures": rounded, **provenance.session()}
+    conclude(name, {what: float(f"{value:.4g}") for what, value in figures.items()})
+
+
+def conclude(name: str, figures: Mapping[str, Any]) -> None:
+    """Print JSON; with --write also keep it in ``results/reference/<name>.json``."""
+    result = {"benchmark": name, "figures": figures, **provenance.session()}
     if "--write" in sys.argv:
         store.write_json(REFERENCE / f"{name}.json", result)
     print(json.dumps(result))

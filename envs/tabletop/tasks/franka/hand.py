@@ -21,6 +21,7 @@ from vla_bench.protocols import FloatArray
 UP = np.array([0.0, 0.0, 1.0])
 FAST, SLOW = 0.25, 0.10  # m/s
 TURN = 1.2  # rad/s
+PUNCTUAL, SLACKENING = 1.0, 3.0  # s, and growth of the tolerances per second after that
 FINGERTIP = 0.011  # m: the fingers reach 8.8 mm beyond the tool
 CLEARANCE = 0.09  # m over a grasp, before and after
 PASS_OVER = 0.09  # m over the place of release
@@ -62,10 +63,11 @@ class Hand:
         self.home_position, self.home_rotation = world.tcp_in_base()
 
     def go(self, waypoint: Waypoint) -> Actions:
-        """Head for `waypoint` until it is reached or time is up."""
-        for _ in range(round(waypoint.seconds * self.hz)):
+        """Head for `waypoint` until it is reached, in the end ever more roughly, or time is up."""
+        for n_steps in range(round(waypoint.seconds * self.hz)):
             yield self.towards(waypoint)
-            if self.is_at(waypoint):
+            late = max(0.0, n_steps / self.hz - PUNCTUAL)
+            if self.is_at(waypoint, slack=1.0 + SLACKENING * late):
                 return
 
     def stay(self, waypoint: Waypoint, seconds: float) -> Actions:
@@ -77,11 +79,12 @@ class Hand:
         """Where the tool is."""
         return Waypoint(*self.world.tcp_in_base(), gripper_open)
 
-    def is_at(self, waypoint: Waypoint) -> bool:
+    def is_at(self, waypoint: Waypoint, slack: float) -> bool:
+        """Within `slack` times the waypoint's tolerances."""
         position, rotation = self.world.tcp_in_base()
         turn = np.linalg.norm(rotation_vector(waypoint.rotation @ rotation.T))
         away = np.linalg.norm(waypoint.position - position)
-        return bool(away < waypoint.tolerance and turn < waypoint.max_turn)
+        return bool(away < slack * waypoint.tolerance and turn < slack * waypoint.max_turn)
 
     def towards(self, waypoint: Waypoint) -> FloatArray:
         """The next action (7,): moves the controller's target, which turns about the tool."""

@@ -24,9 +24,10 @@ from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import BLUE_BOTTLE, COKE, PEPSI, REDBULL, SEVEN_UP
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
+from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge, spot_beside
 from vla_bench.envs.tabletop.tasks.grids import spawn
-from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Task
+from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Reach, Task
 from vla_bench.envs.tabletop.world import World
 
 KINDS: dict[str, TabletopObject] = {
@@ -58,6 +59,10 @@ ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
+# Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it.
+REACH = Reach(
+    dict.fromkeys(KINDS, (Surface((-0.36, -0.10, -0.06, 0.46), COUNTER_HEIGHT),)), apart=0.12
+)
 FLAT = 0.017  # m: what has its middle lower than that is passed over
 BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
@@ -171,7 +176,8 @@ def _task() -> Task:
     layouts = tuple(layout for layout, _ in episodes)
     turns = tuple(turn for _, turn in episodes)
     instructions = ", ".join(dict.fromkeys(turn.instruction for turn in turns))
-    return replace(turns[0], layouts=layouts, turns=turns, facts={"instructions": instructions})
+    facts = {"instructions": instructions}
+    return replace(turns[0], layouts=layouts, turns=turns, facts=facts).within(REACH)
 
 
 MOVE_NEAR = _task()
