@@ -80,6 +80,7 @@ class Reach:
         turn: How far beyond the official yaws an object may be turned, rad, over 15 degrees.
         apart: m that the object to be moved keeps from every other, seen from above.
         sizes: How much smaller and larger the hand can hold the object to be moved.
+        clear: m that what is added keeps from every other, where there is room.
         way: x low, x high, y low, y high, m: where the robot works, and nothing is added.
     """
 
@@ -87,6 +88,7 @@ class Reach:
     turn: float = math.pi
     apart: float = 0.0
     sizes: tuple[float, float] = (0.0, math.inf)
+    clear: float = 0.02
     way: tuple[float, float, float, float] | None = None
 
 

@@ -21,7 +21,6 @@ Area = tuple[float, float, float, float]
 Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
 MARGIN = 0.01  # m between objects
-ROOM = 0.02  # m between what was there and what is added: a finger's width and some
 OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
 STANDS = 0.99  # cosine of an object's tilt
 TRIES = 20_000
@@ -132,7 +131,7 @@ def add_missing(
     added: list[Placed] = []
     for name, kind in task.objects.items():
         if name not in layout:
-            choices = [(first, ROOM), (first, MARGIN), (every, ROOM), (every, MARGIN)]
+            choices = list(itertools.product((first, every), (task.reach.clear, MARGIN)))
             spots = (_spot(rng, kind, choice, (there, added), task.reach.way) for choice in choices)
             pose = next((spot for spot in spots if spot is not None), None)
             if pose is None:

@@ -25,7 +25,7 @@ from vla_bench.envs.tabletop.objects.drinks import BLUE_BOTTLE, COKE, PEPSI, RED
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Surface
-from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge, spot_beside
+from vla_bench.envs.tabletop.tasks.google.near import CLEAR, Near, NearJudge, spot_beside
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Reach, Task
 from vla_bench.envs.tabletop.world import World
@@ -61,9 +61,11 @@ CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
 # Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it.
 REACH = Reach(
-    dict.fromkeys(KINDS, (Surface((-0.36, -0.10, -0.06, 0.46), COUNTER_HEIGHT),)), apart=0.12
+    dict.fromkeys(KINDS, (Surface((-0.36, -0.10, -0.06, 0.46), COUNTER_HEIGHT),)),
+    apart=0.12,
+    clear=CLEAR,
 )
-FLAT = 0.017  # m: what has its middle lower than that is passed over
+BELOW = 0.07  # m under the tool that a hand needs to pass over something
 BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
 
@@ -83,18 +85,20 @@ def _aim(hand: Hand, goal: Near) -> Waypoint:
 
 
 def _round(hand: Hand, goal: Near) -> Actions:
-    """Pass beside whatever stands, and does not lie flat, close to the straight way."""
+    """Pass beside whatever stands close to the straight way and is too tall to pass over."""
     world = hand.world
     aim = _aim(hand, goal).moved(CLEARANCE * UP)
     tool, _ = world.tcp_in_base()
     way = (aim.position - tool) * (1.0, 1.0, 0.0)
     length = float(np.linalg.norm(way))
+    counter = world.in_base(np.array([0.0, 0.0, COUNTER_HEIGHT]))[2]
     for name in world.objects:
         offset = (world.in_base(world.centre_of_mass(name)) - tool) * (1.0, 1.0, 0.0)
         along = float(offset @ way) / length
         aside = offset - along * way / length
         far = not 0.0 < along < length or np.linalg.norm(aside) > BERTH
-        if name == goal.source or far or world.centre_of_mass(name)[2] - COUNTER_HEIGHT < FLAT:
+        middle = world.in_base(world.centre_of_mass(name))[2]
+        if name == goal.source or far or 2 * (middle - counter) + BELOW < aim.position[2] - counter:
             continue
         past = offset - BERTH * aside / np.linalg.norm(aside)
         position = np.array([*(tool + past)[:2], aim.position[2]])

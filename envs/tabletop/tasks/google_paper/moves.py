@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vla_bench.envs.tabletop.hand import Actions, Script
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
@@ -19,7 +19,7 @@ from vla_bench.envs.tabletop.objects.snacks import (
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.scenes.counter_cloths import SKY_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
-from vla_bench.envs.tabletop.tasks.google.near import Near
+from vla_bench.envs.tabletop.tasks.google.near import CLEAR, Near
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, beside, bring
 from vla_bench.envs.tabletop.tasks.task import Task
@@ -88,7 +88,8 @@ def _task(
     goal = Near(move.source, move.target)
     setting = Setting(scene, objects, draw(f"google/{row.name}", spots, N_TRIALS))
     task = make_task(row, setting, goal, lambda world: Script(_bring(world, goal, move.hold)))
-    return task.within(move.hold.reach(move.source, move.apart))
+    reach = replace(move.hold.reach(move.source), apart=move.apart, clear=CLEAR)
+    return task.within(reach)
 
 
 MOVE_APPLE_NEAR_GREEN_CAN = _task(

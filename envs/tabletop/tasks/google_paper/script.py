@@ -59,9 +59,9 @@ class Hold:
         rotation = hand.reaching(centre, closing)
         return Waypoint(centre + self.height * UP, rotation, self.opening, max_turn=0.2)
 
-    def reach(self, name: str, apart: float = 0.0) -> Reach:
+    def reach(self, name: str) -> Reach:
         """How far from its initial states a task can go in which `name` is held like this."""
-        return Reach({name: (CLOSE_BY,)} if self.along else {}, apart=apart)
+        return Reach({name: (CLOSE_BY,)} if self.along else {})
 
 
 BANANA_HOLD = Hold(0.0, (1.0, 0.0, 0.0), opening=0.6)
