@@ -5,7 +5,8 @@
 In distribution, every official initial state. Of each level of each variation, `--n-varied` initial
 states per task, each level going on where the one before it stopped, so that all get their turn.
 `--n-random` random layouts per task, without noise and as conf/policy/scripted_demonstrator.yaml
-acts. The expert acts as in `vla-bench eval policy=scripted`; it is blind, so nothing is drawn. A
+acts. The expert acts as in `vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and
+levels that change images or words alone are not played: such an episode is its twin's again. A
 suite whose files are absent is left out and named. One process. Prints tables and, as the last
 line, JSON; --write also keeps them in results/reference/expert.md and expert.json.
 """
@@ -27,8 +28,9 @@ from vla_bench.construct import construct
 from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.suites import SUITES, Suite
-from vla_bench.envs.tabletop.variations.registry import ALL
-from vla_bench.envs.tabletop.variations.variation import NOMINAL
+from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.variations.registry import ALL, VARIATIONS, asked_of
+from vla_bench.envs.tabletop.variations.variation import NOMINAL, Aspect, Variation
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import MissingDependencyError
 from vla_bench.protocols import Policy, Request
@@ -54,9 +56,10 @@ def main() -> None:
     played = pd.DataFrame(rows)
     ran = (
         f"{len(played)} episodes in {(time.perf_counter() - started) / 60:.0f} minutes: every "
-        f"official initial state; of each level of each variation, {options.n_varied} initial "
-        f"states per task; {options.n_random} random layouts per task, without and with the "
-        f"demonstrator's noise. Left out for absent files: {', '.join(absent) or 'nothing'}."
+        f"official initial state; of each level of each variation that changes more than images "
+        f"and words, {options.n_varied} initial states per task; {options.n_random} random layouts "
+        "per task, without noise and with the demonstrator's (noisy). Successes/episodes [Wilson's "
+        f"95 % interval, %]. Left out for absent files: {', '.join(absent) or 'nothing'}."
     )
     document = "\n\n".join(["# The scripted expert", ran, *tables(played)]) + "\n"
     print(document)
@@ -71,7 +74,7 @@ def suite_rows(suite: Suite, n_varied: int, n_random: int) -> Iterator[dict[str,
     varies = suite.require is None
     for name, task in suite.tasks.items():
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
-        for spec in chosen(varied.episodes(), n_varied):
+        for spec in chosen(task, varied.episodes(), n_varied):
             kind = IN_DISTRIBUTION if spec.variation == NOMINAL.name else VARIED
             yield row(suite, kind, spec, play(varied, spec, calm))
         varied.close()
@@ -93,16 +96,25 @@ def env(task: str, layouts: str, variation: str, n_episodes: int | None) -> Tabl
     return TabletopEnv([task], n_episodes, [0], (32, 32), "fast", layouts, variation)
 
 
-def chosen(specs: Sequence[EpisodeSpec], n_varied: int) -> Iterator[EpisodeSpec]:
-    """All nominal episodes; of the levels, `n_varied` each, in turn."""
+def chosen(task: Task, specs: Sequence[EpisodeSpec], n_varied: int) -> Iterator[EpisodeSpec]:
+    """All nominal episodes; of the levels that are felt, `n_varied` each, in turn."""
     levels: dict[str, list[EpisodeSpec]] = {}
     for spec in specs:
         levels.setdefault(spec.variation, []).append(spec)
     yield from levels.pop(NOMINAL.name)
-    for number, level in enumerate(levels.values()):
+    felt = [level for name, level in levels.items() if is_felt(VARIATIONS[name], task)]
+    for number, level in enumerate(felt):
         first = number * n_varied
         turns = {index % len(level) for index in range(first, first + n_varied)}
         yield from (level[index] for index in sorted(turns))
+
+
+def is_felt(variation: Variation, task: Task) -> bool:
+    """Whether `variation` changes anything but images and words."""
+    if (variation.changes | variation.may_change) - {Aspect.IMAGE, Aspect.INSTRUCTION}:
+        return True
+    pairs = [(asked, variation.task(asked)) for asked in asked_of(task)]
+    return any(varied and varied.objects.keys() != asked.objects.keys() for asked, varied in pairs)
 
 
 def play(env: TabletopEnv, spec: EpisodeSpec, policy: Policy) -> bool:

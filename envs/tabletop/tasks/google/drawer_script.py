@@ -27,18 +27,20 @@ BACK, INTO = 0.10, 0.016  # m from the bar along the approach
 PUSH_FROM = 0.06  # m before the bar: further out, a robot that stands near has its wrist at a limit
 PUSH_BELOW = 0.02  # m under the bar
 PULLED, PUSHED = 0.22, 0.02  # m open when the hand stops
+KEPT = 0.17  # m open that the drawer must stay
 LEAD = 0.03  # m that a pulling or pushing hand is told to go ahead of itself
 PATIENCE = 70  # control steps: from the start down to the bottom drawer
 MAX_PULL = 40  # control steps before taking hold again
 
 
 def open_drawer(world: World, drawer: str) -> Actions:
-    """Pull the drawer open and stay there."""
+    """Pull the drawer open and stay there; again where it has slipped from the hand and shuts."""
     hand = Hand(world)
-    yield from pull_open(hand, drawer, PULLED)
-    position, rotation = world.tcp_in_base()
     while True:
-        yield hand.towards(Waypoint(position, rotation, CLOSE))
+        yield from pull_open(hand, drawer, PULLED)
+        position, rotation = world.tcp_in_base()
+        while world.drawer_opening(joint_of(drawer)) > KEPT:
+            yield hand.towards(Waypoint(position, rotation, CLOSE))
 
 
 def pull_open(hand: Hand, drawer: str, opening: float) -> Actions:
@@ -63,9 +65,15 @@ def push_shut(world: World, drawer: str) -> Actions:
     before, _ = hand.choose(_ways_to_push(hand, drawer))
     yield from hand.go(before)
     while True:
-        tool, _ = world.tcp_in_base()
         lead = -LEAD if world.drawer_opening(joint) > PUSHED else 0.0
-        yield hand.towards(Waypoint(tool + lead * out_of_cabinet(world), before.rotation, CLOSE))
+        yield hand.towards(replace(_further(hand, before, lead), gripper=CLOSE))
+
+
+def _further(hand: Hand, start: Waypoint, lead: float) -> Waypoint:
+    """`lead` m further out of the cabinet than the tool, on the line through `start`."""
+    tool, _ = hand.world.tcp_in_base()
+    out = out_of_cabinet(hand.world)
+    return start.moved((float((tool - start.position) @ out) + lead) * out)
 
 
 def _ways_to_pull(hand: Hand, drawer: str, opening: float) -> Iterator[Sequence[Waypoint]]:
