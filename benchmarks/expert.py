@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -73,6 +74,7 @@ def suite_rows(suite: Suite, n_varied: int, n_random: int) -> Iterator[dict[str,
     calm, noisy = policy("scripted"), policy("scripted_demonstrator")
     varies = suite.require is None
     for name, task in suite.tasks.items():
+        print(f"{suite.name}: {name}", file=sys.stderr)
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
         for spec in chosen(task, varied.episodes(), n_varied):
             kind = IN_DISTRIBUTION if spec.variation == NOMINAL.name else VARIED
