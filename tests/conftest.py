@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,30 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no golden data: {folder} is absent (set VLA_BENCH_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def assets(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The developers' copy of SIMPLER's files, as VLA_BENCH_ASSETS, and an empty cache.
+
+    It lacks what is over 4 MB: three objects are seen as the hull of what collides instead.
+    """
+    from simpler_standin import add_standins
+
+    from vla_bench.assets import ENVIRONMENT
+
+    pytest.importorskip("collada", reason="pip install 'vla-bench[simpler_look]'")
+    source = shared / "assets" / "simpler"
+    if not source.is_dir():
+        pytest.skip(f"no assets: {source} is absent")
+    root = tmp_path_factory.mktemp("assets")
+    for file in source.rglob("*"):
+        if file.is_file():
+            link = root / "simpler" / file.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENVIRONMENT, str(root))
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        add_standins(root / "simpler" / "data" / "custom" / "models")
+        yield root

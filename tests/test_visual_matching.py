@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from simpler_standin import write_dae
 
 from vla_bench.assets import ENVIRONMENT
 from vla_bench.envs.tabletop.geometry import matrix, rotation_vector
@@ -18,22 +16,20 @@ from vla_bench.envs.tabletop.scenes.counter import COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.scenes.table import TABLE
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.visual_matching.convert import hulls
 from vla_bench.envs.tabletop.visual_matching.scenes import PHOTO_COUNTER, PHOTO_TABLE
-from vla_bench.envs.tabletop.visual_matching.tasks import GOOGLE_TASKS, WIDOWX_TASKS
+from vla_bench.envs.tabletop.visual_matching.tasks import PICKED, WIDOWX_TASKS
 from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError, MissingDependencyError
 from vla_bench.protocols import Image
 
-pytest.importorskip("collada", reason="pip install 'vla-bench[simpler_look]'")
-
 CAMERA = "3rd_view_camera"
 BILINEAR = PillowImage.Resampling.BILINEAR
 STILL = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 SPOON, CARROT, CUBE, EGGPLANT = WIDOWX_TASKS
-TASKS = {**WIDOWX_TASKS, **GOOGLE_TASKS}
-PHOTOS = {EGGPLANT: "bridge_sink", **dict.fromkeys(GOOGLE_TASKS, "google_coke_can_real_eval_1")}
+PICKS = {task.name: task for task in PICKED}
+TASKS = {**WIDOWX_TASKS, **PICKS}  # the other tasks of the Google Robot have a file of their own
+PHOTOS = {EGGPLANT: "bridge_sink", **dict.fromkeys(PICKS, "google_coke_can_real_eval_1")}
 MEASURED = {  # task -> SIMPLER's, our objects -> SIMPLER's, and how near: m, degrees
     SPOON: (
         "widowx_spoon_on_towel",
@@ -56,27 +52,6 @@ MEASURED = {  # task -> SIMPLER's, our objects -> SIMPLER's, and how near: m, de
         (3.5e-3, 13.0),  # it lies in an uneven basin, whose hulls PhysX thins out
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def assets(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The developers' copy of the assets, which lacks one file: the eggplant to be seen."""
-    source = shared / "assets" / "simpler"
-    if not source.is_dir():
-        pytest.skip(f"no assets: {source} is absent")
-    root = tmp_path_factory.mktemp("assets")
-    for file in source.rglob("*"):
-        if file.is_file():
-            link = root / "simpler" / file.relative_to(source)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(file)
-    standin = root / "simpler/data/custom/models/eggplant/textured.dae"
-    if not standin.exists():
-        write_dae(standin, hulls(standin.with_name("collision.obj"))[0], (0.08, 0.01, 0.15, 1.0))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ENVIRONMENT, str(root))
-        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-        yield root
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +156,7 @@ def test_the_photograph_is_seen_wherever_neither_robot_nor_object_is(
     same = (seen == behind).all(axis=-1)
     assert 0.80 < same.mean() < 0.995
     assert same[300:, :500].mean() > 0.9  # the robots come in from above and from the right
-    hidden = same[100:280, 560:] if task in GOOGLE_TASKS else same[:100, 200:400]
+    hidden = same[100:280, 560:] if task in PICKS else same[:100, 200:400]
     assert hidden.mean() < 0.9
 
 

@@ -63,6 +63,16 @@ class Plan:
             for seed in self._seeds
         ]
 
+    def asked(self) -> list[Task]:
+        """All that the episodes ask for, varied; of paired tasks, every turn."""
+        return [
+            self._vary(variation, asked, turn)
+            for variation in self.variations
+            for name, task in self._tasks.items()
+            if applies(variation, task)
+            for turn, asked in enumerate(self._asked[name])
+        ]
+
     def start(self, spec: EpisodeSpec) -> Start:
         """Raises ConfigError for a task, initial state or variation that does not exist."""
         if spec.task not in self._tasks:

@@ -53,9 +53,11 @@ class TabletopEnv:
         suite = suite_of(tasks)
         self.name, self.action_spec = suite.name, suite.action_spec
         chosen = {name: suite.tasks[name] for name in tasks}
-        suite.check(chosen.values(), layouts, variation)
+        suite.check(layouts, variation)
         self._plan = Plan(chosen, n_episodes, seeds, layouts)
         self._plan.vary(variation)
+        if suite.require is not None:
+            suite.require(self._plan.asked())
         self._image_size = (int(image_size[0]), int(image_size[1]))
         self._look = named_look(look)
         first = next(iter(chosen.values()))

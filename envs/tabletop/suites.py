@@ -16,6 +16,7 @@ from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.tasks.google_paper.catalog import GOOGLE_PAPER_TASKS
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.variations import arm_color
 from vla_bench.envs.tabletop.visual_matching import tasks as visual_matching
 from vla_bench.errors import ConfigError, unknown_name
 
@@ -26,7 +27,8 @@ class Suite:
 
     Attributes:
         require: Raises MissingDependencyError where some of the tasks need files that are absent;
-            None: they need none. A suite of photographs also is what it is: it has no variations.
+            None: they need none. A suite that needs some is of photographs, which do not vary.
+        axes: Of a suite of photographs, the axes of the variations that it has nevertheless.
         groups: Row of the benchmark's own table -> the tasks that it is the mean of; empty where
             no setting of the benchmark is averaged over variants.
     """
@@ -39,19 +41,20 @@ class Suite:
     tasks: Mapping[str, Task]
     action_spec: ActionSpec = DELTA_TCP_POSE
     require: Callable[[Iterable[Task]], None] | None = None
+    axes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def check(self, tasks: Iterable[Task], layouts: str, variation: str) -> None:
-        """Raises for absent files, and ConfigError for what photographs cannot show."""
-        if self.require is None:
-            return
-        if (layouts, variation) != ("official", "none"):
+    def check(self, layouts: str, variation: str) -> None:
+        """Raises ConfigError for what photographs cannot show."""
+        variations = ("none", *self.axes)
+        fine = layouts == "official" and variation.split("/")[0] in variations
+        if self.require is not None and not fine:
             raise ConfigError(
-                f"{self.name} has layouts=official and variation=none, got layouts={layouts} and "
-                f"variation={variation}: photographs do not vary. The twin without photographs "
-                f"does: env={self.name.split('-')[0].replace('visual_matching', 'tabletop')}."
+                f"{self.name} has layouts=official and variation={' or '.join(variations)}, got "
+                f"layouts={layouts} and variation={variation}: photographs do not vary. The twin "
+                "without photographs does: "
+                f"env={self.name.split('-')[0].replace('visual_matching', 'tabletop')}."
             )
-        self.require(tasks)
 
 
 PICKS = ("pick_horizontal_coke_can", "pick_vertical_coke_can", "pick_standing_coke_can")
@@ -173,18 +176,27 @@ WIDOWX_VISUAL_MATCHING = Suite(
 )
 
 GOOGLE_ROBOT_VISUAL_MATCHING = Suite(
-    name="google_robot_simpler_visual_matching-v0",
-    description="SIMPLER's pick coke can in its visual-matching setting, in MuJoCo: three "
-    "orientations of 25 initial states each, with SIMPLER's can, arm and photograph, which "
-    "`vla-bench assets simpler` downloads; otherwise google_robot_simpler_tabletop-v0. Of "
-    "SIMPLER's four arm colours the default one alone; base and head, which the camera does "
-    "not see, are not drawn. Moving near, drawers and the apple are not in it. Rank "
-    "correlation with SIMPLER has not been measured.",
+    name="google_robot_simpler_visual_matching-v1",  # v0 had the coke can only
+    description="SIMPLER's Google Robot tasks in their visual-matching setting, in MuJoCo: its "
+    "control law, camera, initial states, horizons, instructions and success rules, with its own "
+    "object and robot meshes, collision pieces, cabinet, photographs and, as "
+    "variation=visual_matching, four arm colours, which `vla-bench assets simpler` downloads. "
+    "Deviations: drawer handles can be touched, which SIMPLER only draws; MuJoCo's contacts; "
+    "robot collision shapes, gripping pads, finger springs and gripper command of "
+    "google_robot_simpler_tabletop-v0; light as MuJoCo adds it instead of SAPIEN's materials and, "
+    "before the cabinet, its ray tracing: the shade in the chest is painted; a box for the "
+    "counter's mesh; base and head, which the camera does not see, are not drawn. Rank correlation "
+    "with SIMPLER has not been measured.",
     success="the task's rule holds at the last step of an episode of fixed length",
     score=GOOGLE_ROBOT_SIMPLER.score,
     source="simpler-env/SimplerEnv@4ab7178, simpler-env/ManiSkill2_real2sim@ef7a4d4",
     tasks=visual_matching.GOOGLE_TASKS,
     require=visual_matching.require_assets,
+    axes=(arm_color.AXIS,),
+    groups={
+        row: tuple(f"{task}{visual_matching.SUFFIX}" for task in tasks)
+        for row, tasks in GOOGLE_GROUPS.items()
+    },
 )
 
 SUITES: dict[str, Suite] = {

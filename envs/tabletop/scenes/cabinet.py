@@ -39,6 +39,11 @@ def handle_of(drawer: str, opening: float) -> tuple[float, float, float]:
 
 def _build(furniture: Furniture) -> None:
     add_room(furniture)
+    add_chest(furniture)
+
+
+def add_chest(furniture: Furniture) -> None:
+    """The chest and its three drawers, which slide."""
     wooden = Paint(texture=wood((158, 128, 104)), specular=0.15)
     veneer = furniture.paint(wooden, part="veneer")
     inside = furniture.paint(Paint((0.70, 0.60, 0.51, 1.0), specular=0.05), part="inside")

@@ -1,9 +1,10 @@
 """Visual matching: SIMPLER's four colours of the Google Robot's arm, over which it averages.
 
 SIMPLER paints the arm as it looks on photographs of the counter (twice) and of the cabinet, since
-policies depend on it (simpler.md §2.11). Here the paints of our own shapes are tinted as much as
-the means of its textures differ from those of the default arm (ManiSkill2_real2sim@ef7a4d4,
-``3obj*/meta_diffuse.png`` for the arm, ``link_finger_tip_diffuse.png`` for the pads).
+policies depend on it (simpler.md §2.11). Before photographs the arm wears SIMPLER's textures;
+elsewhere the paints of our own shapes are tinted as much as the means of its textures differ from
+those of the default arm (ManiSkill2_real2sim@ef7a4d4, ``3obj*/meta_diffuse.png`` for the arm,
+``link_finger_tip_diffuse.png`` for the pads).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from vla_bench.envs.tabletop.robots.robot import Material, Robot
 from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.variations.variation import Aspect, Role, Variation
+from vla_bench.envs.tabletop.visual_matching.scenes import GOOGLE_SCENES, armed
 
 AXIS = "visual_matching"
 PARTS = {"white": "arm", "grey": "arm", "rubber": "pad"}  # a material of the robot -> a texture
@@ -30,10 +32,13 @@ DEFAULT = "default"
 
 def _armed(color: str, task: Task) -> Task | None:
     """One of SIMPLER's Google Robot tasks with another arm; the default arm is the twin's."""
-    if task.name not in GOOGLE_TASKS:
+    photographed = task.scene.name in GOOGLE_SCENES
+    if task.name not in GOOGLE_TASKS and not photographed:
         return None
     if color == DEFAULT:
         return task
+    if photographed:
+        return replace(task, scene=armed(task.scene.name, color))
     mount = replace(task.scene.mount, robot=_tinted(task.scene.mount.robot, color))
     return replace(task, scene=replace(task.scene, mount=mount))
 
@@ -59,7 +64,8 @@ def _arm_color(color: str) -> Variation:
         AXIS,
         "arm_color",
         color,
-        f"the arm tinted as SIMPLER's {color.replace('_', ' ')} differs from its default arm"
+        f"the arm in SIMPLER's colour {color.replace('_', ' ')}: its textures on photographs, else "
+        "a tint of ours"
         if recolored
         else "the arm as it is",
         changes=frozenset({Aspect.IMAGE} if recolored else ()),

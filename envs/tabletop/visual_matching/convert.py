@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vla_bench.assets import user_cache
 from vla_bench.envs.tabletop.objects.mesh import Mesh
 from vla_bench.envs.tabletop.objects.paint import Paint
+from vla_bench.envs.tabletop.visual_matching import glb
 from vla_bench.errors import MissingDependencyError
 from vla_bench.protocols import FloatArray, Image
 
@@ -52,8 +53,9 @@ class Part:
 
 
 def parts(path: Path) -> tuple[Part, ...]:
-    """What is drawn, from a DAE with its textures, metres, in the file's frame."""
-    stored = _cached(path, "parts", lambda: _packed(_read_dae(path)))
+    """What is drawn, from a DAE with its textures or a GLB, metres, in the file's frame."""
+    read = _read_glb if path.suffix == ".glb" else _read_dae
+    stored = _cached(path, "parts", lambda: _packed(read(path)))
     return tuple(_unpacked(stored, number) for number in range(int(stored["n"])))
 
 
@@ -96,6 +98,19 @@ def _unpacked(stored: Arrays, number: int) -> Part:
     return Part(mesh, (red, green, blue, alpha), texture, bool(glowing))
 
 
+def _read_glb(path: Path) -> tuple[Part, ...]:
+    """Baked objects glow in the colours of their texture; their normals are of no consequence."""
+    return tuple(
+        Part(
+            _welded(baked.vertices, np.zeros((1, 0)), baked.uv),
+            (1.0, 1.0, 1.0, 1.0),
+            read_texture(baked.emitted),
+            glowing=True,
+        )
+        for baked in glb.read(path)
+    )
+
+
 def _read_dae(path: Path) -> tuple[Part, ...]:
     """Blender's COLLADA: triangles, Lambert materials with a texture, a colour or an emission."""
     try:
@@ -116,10 +131,11 @@ def _primitives(path: Path, collada: Any) -> Iterator[Part]:
                 continue
             polygons = hasattr(primitive, "triangleset")
             triangles = primitive.triangleset() if polygons else primitive
+            uv = map(_corners, triangles.texcoordset[:1], triangles.texcoord_indexset[:1])
             mesh = _welded(
                 scale * _corners(triangles.vertex, triangles.vertex_index),
                 _corners(triangles.normal, triangles.normal_index),
-                *map(_corners, triangles.texcoordset[:1], triangles.texcoord_indexset[:1]),
+                *map(_down, uv),
             )
             yield _lambert(mesh, triangles.material.effect, path.parent)
 
@@ -188,19 +204,19 @@ def _welded(vertices: FloatArray, normals: FloatArray, uv: FloatArray | None = N
     kept = rows[first]
     faces = index.reshape(-1, 3).astype(np.int32)
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    return Mesh(kept[:, :3], faces[whole], _down(kept[:, 3:5]))
+    return Mesh(kept[:, :3], faces[whole], kept[:, 3:5])
 
 
 def _down(uv: FloatArray) -> FloatArray:
-    """MuJoCo's v runs down the image, the files' runs up."""
+    """MuJoCo's v runs down the image, as glTF's does; COLLADA's runs up."""
     return np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1)
 
 
-def read_texture(path: Path) -> Image:
+def read_texture(file: Path | IO[bytes]) -> Image:
     """An image file, at most `MAX_TEXTURE` pixels wide and high."""
     from PIL import Image as PillowImage
 
-    with PillowImage.open(path) as image:
+    with PillowImage.open(file) as image:
         rgb = image.convert("RGB")
         rgb.thumbnail((MAX_TEXTURE, MAX_TEXTURE))
         return np.asarray(rgb)

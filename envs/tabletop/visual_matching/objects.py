@@ -6,19 +6,17 @@ measured there, from which the physics here settles anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from vla_bench.assets import asset
-from vla_bench.envs.tabletop.geometry import Pose, matrix
+from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, TabletopObject
 from vla_bench.envs.tabletop.objects.food import CARROT_REST
 from vla_bench.envs.tabletop.objects.tableware import SPOON_REST
-from vla_bench.envs.tabletop.visual_matching.convert import hulls, parts
-from vla_bench.protocols import FloatArray
+from vla_bench.envs.tabletop.visual_matching.convert import parts
+from vla_bench.envs.tabletop.visual_matching.pieces import pieces
 
 FOLDER = "data/custom/models"
 CUBE = (0.03, 0.03, 0.03)
@@ -26,52 +24,39 @@ CUBE = (0.03, 0.03, 0.03)
 
 @dataclass(frozen=True)
 class Model:
-    """One of SIMPLER's model folders; `mass` kg, shared among its pieces by their volume.
+    """One of SIMPLER's model folders.
 
-    PhysX thins out each hull's corners, MuJoCo does not. What sticks out below the table where
-    SIMPLER's object rests (`table`), 0.4 mm of the spoon, is planed off: else it would rest 3
-    degrees askew. None where it rests on no plane.
+    Attributes:
+        mass: kg, shared among its pieces by their volume.
+        table: Where it rests above a table; None where it rests on no plane.
+        visual: The file of what is drawn.
+        n_directions: How finely its hulls are kept (see `pieces`); None: as they are.
     """
 
     folder: str
     mass: float
     table: Pose | None
+    visual: str = "textured.dae"
+    n_directions: int | None = None
 
     def require(self) -> None:
         """Raises MissingDependencyError unless both files, and what reads them, are there."""
-        parts(self._file("textured.dae"))
+        parts(self._file(self.visual))
         self._file("collision.obj")
 
     def __call__(self, builder: ObjectBuilder) -> None:
         """Build it."""
-        for part in parts(self._file("textured.dae")):
+        for part in _parts(self._file(self.visual)):
             builder.draw_mesh(part.mesh, part.paint)
-        pieces = hulls(self._file("collision.obj"))
-        for points, share in zip(pieces, _shares(pieces), strict=True):
-            planed = points if self.table is None else _planed(points, self.table)
-            builder.collide_hull(planed, share * self.mass)
+        collision = self._file("collision.obj")
+        for points, mass in pieces(collision, self.mass, self.table, self.n_directions):
+            builder.collide_hull(points, mass)
 
     def _file(self, name: str) -> Path:
         return asset("simpler", f"{FOLDER}/{self.folder}/{name}")
 
 
-def _planed(points: FloatArray, rest: Pose) -> FloatArray:
-    """`points` (n, 3), those below the support that `rest` stands on moved up to it."""
-    turn = matrix(rest.quaternion)
-    standing = points @ turn.T + rest.position
-    standing[:, 2] = np.maximum(standing[:, 2], 0.0)
-    planed: FloatArray = (standing - rest.position) @ turn
-    return planed
-
-
-def _shares(pieces: Sequence[FloatArray]) -> list[float]:
-    """Each piece's part of the volume of all."""
-    from scipy.spatial import ConvexHull
-
-    volumes = [float(ConvexHull(points).volume) for points in pieces]
-    return [volume / sum(volumes) for volume in volumes]
-
-
+_parts = functools.cache(parts)  # unpacking a texture takes longer than compiling a scene
 TOWEL_REST = Pose((0.0, 0.0, 0.004882), (1.0, 0.0007, 0.0, 0.0))
 PLATE_REST = Pose((0.0, 0.0, 0.0))
 CUBE_REST = Pose((0.0, 0.0, 0.015))

@@ -111,21 +111,31 @@ class Dress:
 
 
 DRESS_WIDOWX = Dress("widowx_description", "wx250s.urdf")
-DRESS_GOOGLE_ROBOT = Dress(
-    "googlerobot_description",
-    "google_robot_meta_sim_fix_wheel_fix_fingertip.urdf",
-    frozenset(
-        {
-            "link_base",
-            "link_wheel_left",
-            "link_wheel_right",
-            "link_rear_wheel_left",
-            "link_rear_wheel_right",
-            "link_head_pan",
-            "link_head_tilt",
-        }
-    ),
+UNSEEN = frozenset(
+    {
+        "link_base",
+        "link_wheel_left",
+        "link_wheel_right",
+        "link_rear_wheel_left",
+        "link_rear_wheel_right",
+        "link_head_pan",
+        "link_head_tilt",
+    }
 )
+
+
+def _google_robot(recolored: str) -> Dress:
+    urdf = f"google_robot_meta_sim_fix_wheel_fix_fingertip{recolored}.urdf"
+    return Dress("googlerobot_description", urdf, UNSEEN)
+
+
+DRESS_GOOGLE_ROBOT = _google_robot("")
+ARM_COLORS = {  # SIMPLER's four, each a URDF with textures of its own
+    "default": DRESS_GOOGLE_ROBOT,
+    "tabletop_1": _google_robot("_recolor_tabletop_visual_matching_1"),
+    "tabletop_2": _google_robot("_recolor_tabletop_visual_matching_2"),
+    "cabinet_1": _google_robot("_recolor_cabinet_visual_matching_1"),
+}
 
 
 def _hang(body: Any, mesh: Any, material: str, placed: FloatArray) -> None:

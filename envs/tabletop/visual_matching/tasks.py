@@ -1,6 +1,6 @@
-"""SIMPLER's four WidowX tasks and its coke can in its own look.
+"""SIMPLER's four WidowX tasks and its Google Robot tasks in its own look.
 
-Only scene and objects differ from the twins without photographs.
+Only scenes and objects differ from the twins without photographs.
 
 SIMPLER's eggplant is dropped into an uneven sink and rolls, by up to half a turn, before an episode
 begins; no two engines roll alike. So where its pose after that was measured (`ROLLED`) it starts
@@ -16,21 +16,39 @@ import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, matrix
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
+from vla_bench.envs.tabletop.scenes.counter import standing_at
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.carrot_on_plate import CARROT_ON_PLATE
 from vla_bench.envs.tabletop.tasks.eggplant_in_basket import BASKET_PLANE, EGGPLANT_IN_BASKET
+from vla_bench.envs.tabletop.tasks.google.drawers import (
+    BASES,
+    CLOSE_DRAWERS,
+    NO_OBJECTS,
+    OPEN_DRAWERS,
+)
+from vla_bench.envs.tabletop.tasks.google.move_near import MOVE_NEAR
 from vla_bench.envs.tabletop.tasks.google.pick_can import (
     CAN,
     PICK_HORIZONTAL,
     PICK_STANDING,
     PICK_VERTICAL,
 )
+from vla_bench.envs.tabletop.tasks.google.place_apple import OBJECT, PLACE_APPLE
 from vla_bench.envs.tabletop.tasks.spoon_on_towel import SPOON_ON_TOWEL
 from vla_bench.envs.tabletop.tasks.stack_cube import STACK_CUBE
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.visual_matching import objects
+from vla_bench.envs.tabletop.visual_matching.counter_objects import MOVED, PLACED_APPLE
 from vla_bench.envs.tabletop.visual_matching.robot import Dress
-from vla_bench.envs.tabletop.visual_matching.scenes import PHOTO_COUNTER, PHOTO_SINK, PHOTO_TABLE
+from vla_bench.envs.tabletop.visual_matching.scenes import (
+    CABINET_POSES,
+    PHOTO_CABINETS,
+    PHOTO_COUNTER,
+    PHOTO_MOVE_NEAR,
+    PHOTO_SINK,
+    PHOTO_TABLE,
+)
+from vla_bench.envs.tabletop.world import ROBOT
 
 ROLLED = {  # initial state -> pose measured in SIMPLER, golden data of ManiSkill2_real2sim@ef7a4d4
     0: Pose((-0.119319, 0.193955, 0.938541), (0.990213, -0.079527, -0.113049, 0.019345)),
@@ -50,6 +68,7 @@ ROLLED = {  # initial state -> pose measured in SIMPLER, golden data of ManiSkil
     21: Pose((-0.111082, 0.219314, 0.937828), (0.988377, -0.046852, -0.11797, 0.083657)),
     22: Pose((-0.099609, 0.219367, 0.937783), (0.912137, -0.006297, -0.127551, 0.389483)),
 }
+SUFFIX = "_visual_matching"  # a name of its own, since its rates are another benchmark's
 DROP = 0.006  # m, from the spawn point to a position that is free of the basin's floor
 
 
@@ -69,8 +88,8 @@ def _eggplant_layouts() -> tuple[Layout, ...]:
 
 
 def _matched(task: Task, scene: Scene, kinds: Mapping[str, TabletopObject]) -> Task:
-    """`task` as SIMPLER draws it; a name of its own, since its rates are another benchmark's."""
-    return replace(task, name=f"{task.name}_visual_matching", scene=scene, objects=kinds)
+    """`task` as SIMPLER draws it."""
+    return replace(task, name=f"{task.name}{SUFFIX}", scene=scene, objects=kinds)
 
 
 MATCHED = (
@@ -91,17 +110,51 @@ PICKED = tuple(
     _matched(task, PHOTO_COUNTER, {CAN: objects.coke(task.objects[CAN])})
     for task in (PICK_HORIZONTAL, PICK_VERTICAL, PICK_STANDING)
 )
+
+
+def _matched_turns(task: Task, turns: Iterable[Task]) -> Task:
+    """A task whose initial states differ in scene or objects; the first one's stand on the card."""
+    turns = tuple(replace(turn, name=f"{task.name}{SUFFIX}") for turn in turns)
+    return replace(turns[0], layouts=task.layouts, turns=turns, facts=task.facts)
+
+
+def _moved_near() -> Task:
+    kinds = {
+        id(turn.objects): {name: MOVED[name] for name in turn.objects} for turn in MOVE_NEAR.turns
+    }
+    turns = (
+        replace(turn, scene=PHOTO_MOVE_NEAR, objects=kinds[id(turn.objects)])
+        for turn in MOVE_NEAR.turns
+    )
+    return _matched_turns(MOVE_NEAR, turns)
+
+
+def _before_cabinet(task: Task, kinds: Mapping[str, TabletopObject]) -> Task:
+    """With the photograph of the pose at which the robot stands."""
+    poses = {standing_at(*base): pose for base, pose in zip(BASES, CABINET_POSES, strict=True)}
+    scenes = [PHOTO_CABINETS[poses[layout[ROBOT]]] for layout in task.layouts]
+    return _matched_turns(task, (replace(task, scene=x, objects=kinds) for x in scenes))
+
+
+MOVED_NEAR = _moved_near()
+DRAWERS = tuple(_before_cabinet(task, NO_OBJECTS) for task in (*OPEN_DRAWERS, *CLOSE_DRAWERS))
+PLACED = _before_cabinet(PLACE_APPLE, {OBJECT: PLACED_APPLE})
 WIDOWX_TASKS: dict[str, Task] = {task.name: task for task in MATCHED}
-GOOGLE_TASKS: dict[str, Task] = {task.name: task for task in PICKED}
+GOOGLE_TASKS: dict[str, Task] = {
+    task.name: task for task in (*PICKED, MOVED_NEAR, *DRAWERS, PLACED)
+}
 
 
 def require_assets(tasks: Iterable[Task]) -> None:
     """Raises MissingDependencyError, with what to type, unless all files of `tasks` are there."""
-    for task in tasks:
-        for kind in task.objects.values():
-            if isinstance(kind.build, objects.Model):
-                kind.build.require()
-        if task.scene.photo is not None:
-            task.scene.photo()
-        if isinstance(task.scene.mount.dress, Dress):
-            task.scene.mount.dress.require()
+    tasks = list(tasks)
+    for build in dict.fromkeys(kind.build for task in tasks for kind in task.objects.values()):
+        if isinstance(build, objects.Model):
+            build.require()
+    scenes = {id(task.scene): task.scene for task in tasks}.values()
+    for scene in scenes:
+        if scene.photo is not None:
+            scene.photo()
+    for dress in dict.fromkeys(scene.mount.dress for scene in scenes):
+        if isinstance(dress, Dress):
+            dress.require()
