@@ -6,6 +6,7 @@ import fcntl
 import json
 import multiprocessing
 import random
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -220,8 +221,10 @@ def test_the_start_and_the_end_are_shown(tmp_path: Path) -> None:
         "Frozen: 0 parameters",
     ]
     assert shown[4].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
-    assert shown[5].startswith("training: 8/8, loss ")
-    assert shown[5].endswith(" samples/s, 0 s left")
+    assert shown[5].startswith("Warning: that is less than one epoch")
+    pattern = r"training: 8/8, loss [\d.]+, l1_loss [\d.]+, [\d.]+ samples/s, [\d.]+ GiB, 0 s left"
+    assert re.fullmatch(pattern, shown[6])
+    assert shown[7].startswith("Evaluate: vla-bench eval policy=... policy.checkpoint=")
 
 
 def test_frozen_parameters_stay(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vla_bench.actions import ActionSpec, Dimension
+from vla_bench.actions import DELTA_TCP_POSE, ActionSpec, Dimension
 from vla_bench.episode import EpisodeSpec
 from vla_bench.protocols import FloatArray, Observation, Request, Step
 
@@ -106,6 +106,12 @@ class Corridor:
 
     def close(self) -> None:
         sys.stdout.flush()
+
+
+class OtherCorridor(Corridor):
+    """A corridor that is walked by a tool's pose."""
+
+    action_spec = DELTA_TCP_POSE
 
 
 class Walker:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from toys import Walker
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.loader import Sample, Samples
@@ -103,6 +104,40 @@ class Line:
         return ["Data: walks"]
 
 
+class Slowing:
+    """One number, the speed of a `toys.Walker`, that learns to be 0; arriving takes 0.2 or so."""
+
+    def __init__(self, speed: float = 0.3) -> None:
+        self.module: nn.Module = nn.Linear(1, 1, bias=False)
+        self.module.get_parameter("weight").data.fill_(speed)
+        self.samples = Samples(Walks(), np.arange(3), Window.of_chunk(1, 1), [])
+        self.groups: Sequence[Group] = [Group("speed", frozenset({"weight"}), decays=False)]
+        self.facts: Mapping[str, Any] = {"data": "walks"}
+
+    def prepare(self, sample: Sample) -> Mapping[str, Tensor]:  # noqa: ARG002 - Protocol
+        return {"time": torch.ones(1)}
+
+    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        return stacked(examples)
+
+    def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
+        way: Tensor = self.module(batch["time"])
+        return way.square().mean(), {}
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        folder.mkdir()
+        save_file(module.state_dict(), folder / "speed.safetensors")
+
+    def summary(self) -> list[str]:
+        return []
+
+
+def saved_walker(name: str, checkpoint: str, trouble: str = "none") -> Walker:
+    """The policy that `Slowing` saves."""
+    speed = load_file(Path(checkpoint) / "speed.safetensors")["weight"].item()
+    return Walker(name, speed=speed, trouble=trouble)
+
+
 SPEC = ModelSpec(
     ObservationSpec(
         {"image": [3, 36, 36], "tcp_pose": [7], "gripper": [1], "language": [8]},
@@ -159,6 +194,8 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "n_workers": 2,
         "checkpoint_every": 3,
         "n_checkpoints": 2,
+        "evaluation": None,
+        "log": [],
     }
     return Settings(**{**usual, **changes})
 

@@ -19,7 +19,8 @@ from vla_bench.errors import ConfigError, unknown_name
 MODULE = "vla_bench.conf"
 GROUPS = ("policy", "env")
 EXPERIMENT = "experiment"  # optional; chooses the other groups, as in +experiment=widowx_scripted
-_CHOSEN = {("demos", "policy"), ("train", "method")}  # (verb, group) that the verb's YAML chooses
+# (verb, group) where the verb's YAML makes a choice itself
+_CHOSEN = {("demos", "policy"), ("train", "env"), ("train", "method")}
 
 
 def file_name(text: str) -> str:
@@ -61,7 +62,7 @@ def options(group: str, config_dir: str | None = None) -> list[str]:
 
 def groups_of(config_name: str) -> tuple[str, ...]:
     """The groups that a verb's config asks the user to choose from."""
-    return {"eval": GROUPS, "demos": GROUPS, "train": ("policy", "method")}.get(config_name, ())
+    return {"eval": GROUPS, "demos": GROUPS, "train": (*GROUPS, "method")}.get(config_name, ())
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def run(settings: Settings, console: Console) -> store.Run:
         raise ConfigError(f"n_lanes: expected at least 1, got {n_lanes}.")
     folder = Path(settings.output)
     policy: Policy = construct(settings.policy)
-    env, image_check = _preflight(settings, policy)
+    env, image_check = preflight(settings, policy)
     asked = identity(settings, policy, env, image_check)
     with store.start(folder, asked, env.episodes, provenance.session()) as writer:
         pending = writer.run.pending
@@ -65,7 +65,7 @@ def run(settings: Settings, console: Console) -> store.Run:
     return store.read_run(folder)
 
 
-def _preflight(settings: Settings, policy: Policy) -> tuple[Description, str]:
+def preflight(settings: Settings, policy: Policy) -> tuple[Description, str]:
     """Open one lane: is the env what the policy expects, and does the policy look at it?"""
     lane = Lane(settings.lane)
     try:

@@ -4,6 +4,7 @@ checkpoints/step-000500/
     policy/             the running average, if kept, else the weights: ``policy.checkpoint=``
     state.safetensors   trained weights and buffers, their running average, AdamW's moments
     state.json          how many steps and updates
+checkpoints/best        a link to the best one, where rollouts have chosen it
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def save(folder: Path, learner: Learner, state: State) -> Path:
     Every process must call it, and returns when the checkpoint is there.
     """
     final = folder / "checkpoints" / f"step-{state.step:06d}"
-    tensors, module = _whole(_tensors(state), state), _policy(state)
+    tensors, module = _whole(_tensors(state), state), network(state)
     if state.processes.is_first:
         _write(final, learner, module, tensors, state)
     state.processes.wait()
@@ -86,9 +87,24 @@ def restore(checkpoint: Path, state: State) -> None:
 
 
 def prune(folder: Path, n_kept: int) -> None:
-    """Delete all but the newest checkpoints, and what a kill has left half-written."""
-    for path in [*checkpoints(folder)[:-n_kept], *(folder / "checkpoints").glob("*.partial")]:
+    """Delete all but the newest and the best, and what a kill has left half-written."""
+    old = [path for path in checkpoints(folder)[:-n_kept] if path != best(folder)]
+    for path in [*old, *(folder / "checkpoints").glob("*.partial")]:
         shutil.rmtree(path)
+
+
+def best(folder: Path) -> Path | None:
+    """The checkpoint that rollouts have chosen, if any."""
+    link = folder / "checkpoints/best"
+    return link.parent / link.readlink() if link.is_symlink() else None
+
+
+def point_to(checkpoint: Path) -> None:
+    """Make it the best one, at once or not at all."""
+    link = checkpoint.parent / ".best"
+    link.unlink(missing_ok=True)
+    link.symlink_to(checkpoint.name)
+    link.replace(checkpoint.parent / "best")
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
@@ -120,8 +136,8 @@ def _whole(tensors: dict[str, Tensor], state: State) -> dict[str, Tensor]:
     return found
 
 
-def _policy(state: State) -> nn.Module:
-    """The network to evaluate, not split, on the first process."""
+def network(state: State) -> nn.Module:
+    """What is evaluated, not split, on the first process. Every process must call it."""
     if state.outline is None:
         return state.evaluated
     tensors = _whole(dict(state.evaluated.state_dict()), state)

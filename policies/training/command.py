@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from vla_bench.errors import MissingDependencyError
-from vla_bench.policies.training.settings import Average, Optimization, Settings
+from vla_bench.policies.training.settings import Average, Evaluation, Optimization, Settings
 
 
 def train(config: Mapping[str, Any], console: Console) -> None:
@@ -27,5 +27,8 @@ def train(config: Mapping[str, Any], console: Console) -> None:
     chosen = config["optimization"]
     ema = None if chosen["ema"] is None else Average(**chosen["ema"])
     optimization = Optimization(**{**chosen, "ema": ema})
-    settings = Settings(**{**config, "optimization": optimization})
+    env = config.get("env")
+    evaluation = None if env is None else Evaluation(env, **config["evaluation"])
+    plain = {name: value for name, value in config.items() if name != "env"}
+    settings = Settings(**{**plain, "optimization": optimization, "evaluation": evaluation})
     run(settings, console)

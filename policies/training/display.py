@@ -1,25 +1,30 @@
-"""Live display of a training: loss, rate, time left. A terminal gets a bar, a log file lines."""
+"""Live display of a training: loss and what else is measured, rate, memory, time left.
+
+A terminal gets a bar, a log file a line now and then.
+"""
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterable, Iterator
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vla_bench.policies.training.loop import Metrics
+from vla_bench.policies.training.loop import Metrics, State
 from vla_bench.policies.training.settings import Settings
 
 _LOG_EVERY_SECONDS = 10.0
-_SMOOTHING = 0.95  # of the loss that is shown; metrics.jsonl has every step's own
+_SMOOTHING = 0.95  # of what is shown; metrics.jsonl has every step's own
 
 
 def watch(
-    metrics: Iterable[Metrics], n_left: int, settings: Settings, console: Console
+    metrics: Iterable[Metrics], state: State, settings: Settings, console: Console
 ) -> Iterator[Metrics]:
-    """Pass `metrics` on, showing how far they are; `n_left` is how many will come."""
-    tally = _Tally(n_left, settings)
+    """Pass `metrics` on, those after ``state.step``, showing how far they are."""
+    tally = _Tally(state, settings)
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -38,17 +43,21 @@ def watch(
 
 
 class _Tally:
-    def __init__(self, n_left: int, settings: Settings) -> None:
-        self.n_before = settings.n_steps - n_left
+    def __init__(self, state: State, settings: Settings) -> None:
+        self.n_before = state.step
         self._n_steps, self._n_done = settings.n_steps, 0
-        self._samples_per_step = settings.batch_size * settings.n_accumulated
-        self._loss: float | None = None
+        n_ranks = state.processes.n_ranks
+        self._samples_per_step = settings.batch_size * settings.n_accumulated * n_ranks
+        self._device = state.processes.device
+        self._shown: dict[str, float] = {}
         self._started = self._said = time.perf_counter()
 
     def add(self, step: Metrics) -> None:
         self._n_done += 1
-        old = step.loss if self._loss is None else self._loss
-        self._loss = _SMOOTHING * old + (1 - _SMOOTHING) * step.loss
+        for name, new in {"loss": step.loss, **step.measured}.items():
+            if "/" not in name:  # of all data sets, not of one
+                old = self._shown.get(name, new)
+                self._shown[name] = _SMOOTHING * old + (1 - _SMOOTHING) * new
 
     def is_time_to_say(self) -> bool:
         """At the last step, and now and then before it."""
@@ -64,8 +73,16 @@ class _Tally:
 
     def text(self) -> str:
         rate = self.per_second() * self._samples_per_step
-        return f"loss {self._loss:.4f}, {rate:.1f} samples/s"
+        measured = "".join(f"{name} {value:.4f}, " for name, value in self._shown.items())
+        return f"{measured}{rate:.1f} samples/s, {_peak_memory(self._device) / 2**30:.1f} GiB"
 
     def line(self, step: int) -> str:
         left = (self._n_steps - step) / self.per_second()
         return f"training: {step}/{self._n_steps}, {self.text()}, {left:.0f} s left"
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Most bytes used so far: by tensors on a GPU, else by the whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

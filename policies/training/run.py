@@ -4,6 +4,7 @@ results/train/mine/
     train.json      identity (what decides the weights), one entry per session (provenance)
     metrics.jsonl   one line per optimizer step
     checkpoints/    see `checkpoint`
+    evaluations*    with an env, see `rollouts`
     bad_batch.json  only when a loss was not finite: the samples it was of
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from rich.console import Console
 
 from vla_bench import provenance
 from vla_bench.errors import StoreError, VlaBenchError
-from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training import checkpoint, rollouts, trackers
 from vla_bench.policies.training.display import watch
 from vla_bench.policies.training.learner import Learner, learner_of
 from vla_bench.policies.training.loop import (
@@ -34,6 +35,7 @@ from vla_bench.policies.training.loop import (
 )
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.trackers import Tracker
 from vla_bench.store import differences, write_json
 
 
@@ -42,61 +44,108 @@ def run(settings: Settings, console: Console) -> Path:
 
     Raises VlaBenchError: the last checkpoint is kept, and the same settings go on from there.
     """
+    trackers.check(settings.log)
     torch.manual_seed(settings.seed)
     return train(learner_of(settings), settings, console)
 
 
-def train(learner: Learner, settings: Settings, console: Console) -> Path:
-    """`run` with its learner given; its weights are those of step 0."""
+def train(
+    learner: Learner, settings: Settings, console: Console, listeners: Sequence[Tracker] = ()
+) -> Path:
+    """`run` with its learner given; its weights are those of step 0.
+
+    `listeners` hear what the trackers of ``settings.log`` hear.
+    """
     processes = Processes(settings.device)
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
     console = console if processes.is_first else Console(quiet=True)
     with _locked(folder) if processes.is_first else nullcontext():
-        if processes.is_first:
-            asked = {**settings.identity, "n_processes": processes.n_ranks, **learner.facts}
-            _take_up(folder, asked)
-        state = begin(learner, settings, processes)
-        processes.wait()
-        found = checkpoint.checkpoints(folder)
-        if found:
-            checkpoint.restore(found[-1], state)
-        if processes.is_first:
-            _keep_lines(folder / "metrics.jsonl", state.step)
+        identity = {**settings.identity, "n_processes": processes.n_ranks, **learner.facts}
+        state = _begun(learner, settings, processes, identity)
         for line in _opening(learner, settings, state):
             _say(console, line)
+        named = settings.log if processes.is_first else []
+        hearing = [*listeners, *trackers.start(named, folder, identity, state.step)]
         try:
-            _train(learner, state, settings, console)
+            _train(learner, state, settings, console, hearing)
         except NotFiniteError as error:
             raise _with_samples(error, learner, folder) from error
-        if processes.is_first:
-            checkpoint.prune(folder, settings.n_checkpoints)
-        processes.wait()
-    policy = checkpoint.checkpoints(folder)[-1] / "policy"
-    _say(console, f"Evaluate: vla-bench eval policy=... policy.checkpoint={policy} env=...")
+        finally:
+            for tracker in hearing:
+                tracker.finish()
+    for path in filter(None, (checkpoint.best(folder), checkpoint.checkpoints(folder)[-1])):
+        policy = path / "policy"
+        _say(console, f"Evaluate: vla-bench eval policy=... policy.checkpoint={policy} env=...")
     processes.end()
     return policy
+
+
+def _begun(
+    learner: Learner, settings: Settings, processes: Processes, identity: Mapping[str, Any]
+) -> State:
+    """The state after the last checkpoint in the folder, or before the first step."""
+    folder = Path(settings.output)
+    if processes.is_first:
+        _take_up(folder, identity)
+    state = begin(learner, settings, processes)
+    processes.wait()
+    found = checkpoint.checkpoints(folder)
+    if found:
+        checkpoint.restore(found[-1], state)
+    elif settings.evaluation is not None:
+        rollouts.check(learner, state, settings)
+    if processes.is_first:
+        _keep_lines(folder / "metrics.jsonl", state.step)
+    return state
+
+
+def _train(
+    learner: Learner,
+    state: State,
+    settings: Settings,
+    console: Console,
+    hearing: Sequence[Tracker],
+) -> None:
+    folder = Path(settings.output)
+    if state.step:
+        _judge(checkpoint.checkpoints(folder)[-1], state, settings, console, hearing)
+    path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
+    with path.open("a") as lines:
+        for metrics in watch(steps(learner, state, settings), state, settings, console):
+            line = metrics.line()
+            lines.write(json.dumps(line, allow_nan=False) + "\n")
+            lines.flush()
+            for tracker in hearing:
+                tracker.log(line, state.step)
+            is_time = state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps
+            if is_time or rollouts.is_due(settings, state.step):
+                saved = checkpoint.save(folder, learner, state)
+                _judge(saved, state, settings, console, hearing)
+
+
+def _judge(
+    saved: Path,
+    state: State,
+    settings: Settings,
+    console: Console,
+    hearing: Sequence[Tracker],
+) -> None:
+    """Evaluate the newest checkpoint if it is due, delete old ones; the others wait."""
+    if state.processes.is_first:
+        if rollouts.is_due(settings, state.step):
+            values = rollouts.evaluate(settings, saved, console)
+            for tracker in hearing:
+                tracker.log(values, state.step)
+        checkpoint.prune(Path(settings.output), settings.n_checkpoints)
+    state.processes.wait()
 
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _train(learner: Learner, state: State, settings: Settings, console: Console) -> None:
-    folder = Path(settings.output)
-    left = settings.n_steps - state.step
-    path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
-    with path.open("a") as lines:
-        for metrics in watch(steps(learner, state, settings), left, settings, console):
-            lines.write(json.dumps(metrics.line(), allow_nan=False) + "\n")
-            lines.flush()
-            if state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps:
-                checkpoint.save(folder, learner, state)
-                if state.processes.is_first:
-                    checkpoint.prune(folder, settings.n_checkpoints)
-
-
-def _take_up(folder: Path, identity: dict[str, Any]) -> None:
+def _take_up(folder: Path, identity: Mapping[str, Any]) -> None:
     """Raises StoreError with the difference when the folder holds another training."""
     path = folder / "train.json"
     asked = json.loads(json.dumps(identity))
@@ -136,6 +185,8 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         f"{settings.n_steps} steps of {n_seen} samples, {epochs:.1f} epochs of "
         f"{len(learner.samples)}; {state.step} steps done, {settings.output}"
     )
+    if epochs < 1:
+        yield "Warning: that is less than one epoch; most samples will not be seen. Raise n_steps."
 
 
 def _with_samples(error: NotFiniteError, learner: Learner, folder: Path) -> VlaBenchError:

@@ -52,6 +52,23 @@ class Optimization:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """Rollouts of checkpoints in an env while training."""
+
+    env: Mapping[str, Any]
+    every: int
+    n_lanes: int | None
+    lane_python: str | None
+    lane_timeout_seconds: float
+    image_check: bool
+    max_errors: int
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"evaluation.every: expected at least 1, got {self.every}.")
+
+
+@dataclass(frozen=True)
 class Settings:
     """Of one training."""
 
@@ -71,6 +88,8 @@ class Settings:
     n_workers: int
     checkpoint_every: int
     n_checkpoints: int
+    evaluation: Evaluation | None
+    log: Sequence[str]
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "batch_size", "n_accumulated", "checkpoint_every", "n_checkpoints"):
@@ -81,6 +100,10 @@ class Settings:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the weights that come out, but for the network and its data."""
+        """What decides the weights that come out, but for the network and its data, and which of
+        them are the best.
+        """
         plain = asdict(self)
-        return {name: plain[name] for name in _DECISIVE}
+        chosen = self.evaluation
+        rolled_out = {} if chosen is None else {"env": chosen.env, "evaluation.every": chosen.every}
+        return {**{name: plain[name] for name in _DECISIVE}, **rolled_out}
