@@ -38,6 +38,7 @@ from vla_bench.policies.openvla.training import OpenVLALearner, Start, first_che
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import begin, steps
+from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.run import train
 from vla_bench.policies.training.settings import Settings
 from vla_bench.protocols import Observation, Request
@@ -146,7 +147,7 @@ def test_a_lora_training_that_stopped_ends_with_equal_updates(base: Path, tmp_pa
     train(learner(base, METHODS["lora"]), chosen(tmp_path / "whole", **usual), QUIET)
     stopped: Learner = learner(base, METHODS["lora"])
     wanted = chosen(tmp_path / "stopped", **usual)
-    state = begin(stopped, wanted)
+    state = begin(stopped, wanted, Processes("cpu"))
     for _ in islice(steps(stopped, state, wanted), 2):
         pass
     checkpoint.save(tmp_path / "stopped", stopped, state)
@@ -172,7 +173,7 @@ def test_a_training_writes_neither_the_base_nor_its_codes(base: Path, tmp_path: 
 def test_metrics_are_accuracy_and_l1_of_the_batch(base: Path, tmp_path: Path) -> None:
     wanted = chosen(tmp_path)
     trained = learner(base, METHODS["full"])
-    (first, _) = steps(trained, begin(trained, wanted), wanted)
+    (first, _) = steps(trained, begin(trained, wanted, Processes("cpu")), wanted)
     assert set(first.measured) == {"action_accuracy", "l1_loss"}
     assert first.loss == pytest.approx(np.log(trained._labeller.config.decoder.n_tokens), rel=0.05)
 

@@ -40,9 +40,9 @@ def evaluation(**changes: Any) -> Evaluation:
 
 
 def slowing(output: Path, **changes: Any) -> Settings:
-    """12 steps in which the loss falls all the time, and the walker arrives in the first 4."""
+    """12 steps, in which the loss falls all the time, and the walker arrives in the first 4."""
     usual: dict[str, Any] = {
-        "policy": {"_target_": "training_toys.saved_walker", "name": "slowing", "checkpoint": None},
+        "policy": {"_target_": "training_toys.saved_walker", "name": "slowing"},
         "n_steps": 12,
         "n_checkpoints": 1,
         "checkpoint_every": 3,

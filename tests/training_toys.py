@@ -100,6 +100,9 @@ class Line:
         folder.mkdir()
         save_file(module.state_dict(), folder / "line.safetensors")
 
+    def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        return {**config, "checkpoint": str(folder)}
+
     def summary(self) -> list[str]:
         return ["Data: walks"]
 
@@ -128,14 +131,17 @@ class Slowing:
         folder.mkdir()
         save_file(module.state_dict(), folder / "speed.safetensors")
 
+    def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        return {**config, "checkpoint": str(folder)}
+
     def summary(self) -> list[str]:
         return []
 
 
-def saved_walker(name: str, checkpoint: str, trouble: str = "none") -> Walker:
+def saved_walker(name: str, checkpoint: str, device: str) -> Walker:  # noqa: ARG001 - of a GPU
     """The policy that `Slowing` saves."""
     speed = load_file(Path(checkpoint) / "speed.safetensors")["weight"].item()
-    return Walker(name, speed=speed, trouble=trouble)
+    return Walker(name, speed=speed)
 
 
 SPEC = ModelSpec(

@@ -115,6 +115,9 @@ class DiffusionLearner:
     def save(self, module: nn.Module, folder: Path) -> None:
         save_checkpoint(folder, cast(DiffusionModel, module))
 
+    def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        return {**config, "checkpoint": str(folder)}
+
     def summary(self) -> list[str]:
         return [
             *_described(self._schema, self._statistics),

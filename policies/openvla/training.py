@@ -126,6 +126,17 @@ class OpenVLALearner:
         record = {**asdict(self._preparation), "rotation": self._data.convention.rotation}
         write_json(folder / "preparation.json", record)
 
+    def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Read as it was trained: statistics and preparation are those beside the checkpoint."""
+        return {
+            **config,
+            "checkpoint": str(folder),
+            "statistics_key": self._data.name,
+            "resize": None,
+            "center_crop": None,
+            "robot": self._data.convention.robot,
+        }
+
     def summary(self) -> list[str]:
         config, name = self._labeller.config, self._data.name
         instruction = self._data[0].instructions[0]

@@ -71,6 +71,10 @@ class Learner(Protocol):
         """
         ...
 
+    def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """`config`, of the policy that is trained, so that it acts with what `save` wrote."""
+        ...
+
     def summary(self) -> list[str]:
         """Lines that show a set-up fault before the first step: data, ranges."""
         ...

@@ -44,12 +44,14 @@ def check(learner: Learner, state: State, settings: Settings) -> None:
             untrained = Path(folder) / "untrained"
             untrained.mkdir()
             learner.save(network, untrained / "policy")
-            asked = _asked(settings, untrained)
+            asked = _asked(learner, settings, untrained)
             run.preflight(asked, construct(asked.policy))
     state.processes.wait()
 
 
-def evaluate(settings: Settings, saved: Path, console: Console) -> dict[str, float]:
+def evaluate(
+    learner: Learner, settings: Settings, saved: Path, console: Console
+) -> dict[str, float]:
     """Roll out the checkpoint `saved`, note the result, point `best` to the best one so far.
 
     What has been noted before is not run again. Raises VlaBenchError when episodes keep failing
@@ -58,7 +60,7 @@ def evaluate(settings: Settings, saved: Path, console: Console) -> dict[str, flo
     folder, step = Path(settings.output), _step(saved)
     if step not in {line["step"] for line in noted(folder)}:
         _say(console, f"Evaluating {saved.name} …")
-        asked, quiet = _asked(settings, saved), Console(quiet=True)
+        asked, quiet = _asked(learner, settings, saved), Console(quiet=True)
         finished = run.run(asked, quiet)
         if finished.pending:  # ended in errors, which running again retries
             finished = run.run(asked, quiet)
@@ -86,13 +88,13 @@ def _note(folder: Path, line: dict[str, Any]) -> None:
     partial.replace(folder / "evaluations.jsonl")
 
 
-def _asked(settings: Settings, saved: Path) -> run.Settings:
+def _asked(learner: Learner, settings: Settings, saved: Path) -> run.Settings:
     chosen = settings.evaluation
     assert chosen is not None
-    policy = {**settings.policy, "checkpoint": str(saved / "policy")}
-    policy["name"] = f"{policy['name']}_{saved.name}"
-    if "device" in policy:
-        policy["device"] = settings.device
+    policy = learner.policy(settings.policy, saved / "policy")
+    policy["device"] = settings.device
+    if "name" in policy:
+        policy["name"] = f"{policy['name']}_{saved.name}"
     return run.Settings(
         policy=policy,
         env=chosen.env,

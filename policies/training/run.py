@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def train(
         named = settings.log if processes.is_first else []
         hearing = [*listeners, *trackers.start(named, folder, identity, state.step)]
         try:
-            _train(learner, state, settings, console, hearing)
+            _Session(learner, settings, console, hearing).train(state)
         except NotFiniteError as error:
             raise _with_samples(error, learner, folder) from error
         finally:
@@ -100,45 +101,45 @@ def _begun(
     return state
 
 
-def _train(
-    learner: Learner,
-    state: State,
-    settings: Settings,
-    console: Console,
-    hearing: Sequence[Tracker],
-) -> None:
-    folder = Path(settings.output)
-    if state.step:
-        _judge(checkpoint.checkpoints(folder)[-1], state, settings, console, hearing)
-    path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
-    with path.open("a") as lines:
-        for metrics in watch(steps(learner, state, settings), state, settings, console):
-            line = metrics.line()
-            lines.write(json.dumps(line, allow_nan=False) + "\n")
-            lines.flush()
-            for tracker in hearing:
-                tracker.log(line, state.step)
-            is_time = state.step % settings.checkpoint_every == 0 or state.step == settings.n_steps
-            if is_time or rollouts.is_due(settings, state.step):
-                saved = checkpoint.save(folder, learner, state)
-                _judge(saved, state, settings, console, hearing)
+@dataclass(frozen=True)
+class _Session:
+    """What stays the same from step to step. `hearing`: the trackers."""
 
+    learner: Learner
+    settings: Settings
+    console: Console
+    hearing: Sequence[Tracker]
 
-def _judge(
-    saved: Path,
-    state: State,
-    settings: Settings,
-    console: Console,
-    hearing: Sequence[Tracker],
-) -> None:
-    """Evaluate the newest checkpoint if it is due, delete old ones; the others wait."""
-    if state.processes.is_first:
-        if rollouts.is_due(settings, state.step):
-            values = rollouts.evaluate(settings, saved, console)
-            for tracker in hearing:
-                tracker.log(values, state.step)
-        checkpoint.prune(Path(settings.output), settings.n_checkpoints)
-    state.processes.wait()
+    def train(self, state: State) -> None:
+        """From where `state` is to the last step."""
+        settings, folder = self.settings, Path(self.settings.output)
+        if state.step:
+            self._judge(checkpoint.checkpoints(folder)[-1], state)
+        path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
+        taken = steps(self.learner, state, settings)
+        with path.open("a") as lines:
+            for metrics in watch(taken, state, settings, self.console):
+                line = metrics.line()
+                lines.write(json.dumps(line, allow_nan=False) + "\n")
+                lines.flush()
+                self._tell(line, state.step)
+                is_last = state.step == settings.n_steps
+                is_time = is_last or state.step % settings.checkpoint_every == 0
+                if is_time or rollouts.is_due(settings, state.step):
+                    self._judge(checkpoint.save(folder, self.learner, state), state)
+
+    def _judge(self, saved: Path, state: State) -> None:
+        """Evaluate the newest checkpoint if it is due, delete old ones; the others wait."""
+        if state.processes.is_first:
+            if rollouts.is_due(self.settings, state.step):
+                found = rollouts.evaluate(self.learner, self.settings, saved, self.console)
+                self._tell(found, state.step)
+            checkpoint.prune(Path(self.settings.output), self.settings.n_checkpoints)
+        state.processes.wait()
+
+    def _tell(self, values: Mapping[str, float], step: int) -> None:
+        for tracker in self.hearing:
+            tracker.log(values, step)
 
 
 def _say(console: Console, line: str) -> None:
