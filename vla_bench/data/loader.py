@@ -56,13 +56,18 @@ class Samples:
         episodes: Indices,
         window: Window,
         cameras: Sequence[str],
+        n_used: Indices | None = None,
     ) -> None:
-        """Images of `cameras` and no others are decoded. Raises ConfigError for an unknown one."""
+        """Images of `cameras` and no others are decoded. Raises ConfigError for an unknown one.
+
+        `n_used` says how many of each episode's first frames may be the current one; None: all.
+        """
         for camera in cameras:
             if camera not in dataset.schema.cameras:
                 raise unknown_name(f"camera of {dataset.name}", camera, dataset.schema.cameras)
         self._dataset, self._window, self._cameras = dataset, window, tuple(cameras)
-        self._index = WindowIndex(dataset.lengths, episodes, window)
+        n_used = dataset.lengths if n_used is None else n_used
+        self._index = WindowIndex(n_used, episodes, window)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -1,0 +1,140 @@
+"""Keyframes, data sets one after the other, and frames that are prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.concatenated import Concatenated
+from vla_bench.data.frame_cache import CachedDataset
+from vla_bench.data.image_ops import resize_lanczos3
+from vla_bench.data.keyframes import gripper_column, keyframes, next_keyframes
+from vla_bench.data.loader import Samples
+from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
+from vla_bench.data.windows import Window
+
+SCHEMA = Schema({"front": (20, 30)}, ("height",), DELTA_TCP_POSE.names, DELTA_TCP_POSE, 5.0)
+
+
+@dataclass(frozen=True)
+class Clip:
+    id: str
+    instructions: Sequence[str]
+    states: Vectors
+    actions: Vectors
+    pixels: Images
+
+    def images(self, camera: str, frames: Indices) -> Images:
+        assert camera == "front"
+        return self.pixels[frames]
+
+
+class Clips:
+    """Two episodes of random numbers that counts how often an image is asked for."""
+
+    schema = SCHEMA
+    lengths = np.array([4, 6])
+
+    def __init__(self, name: str, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.name = name
+        self.clips = [
+            Clip(
+                f"{name}-{i}",
+                ["go"] * n,
+                rng.normal(size=(n, 1)).astype(np.float32),
+                rng.normal(size=(n, 7)).astype(np.float32),
+                rng.integers(0, 256, (n, 20, 30, 3), np.uint8),
+            )
+            for i, n in enumerate(self.lengths)
+        ]
+
+    def __getitem__(self, index: int) -> Clip:
+        return self.clips[index]
+
+
+class Unreadable(Clips):
+    """The same numbers, and no image."""
+
+    def __getitem__(self, index: int) -> Clip:
+        return replace(super().__getitem__(index), pixels=np.zeros((0, 20, 30, 3), np.uint8))
+
+
+def _grips(*commands: float) -> Vectors:
+    actions = np.zeros((len(commands), 7), np.float32)
+    actions[:, 6] = commands
+    return actions
+
+
+def test_a_keyframe_is_where_the_gripper_is_told_something_else() -> None:
+    assert gripper_column(SCHEMA) == 6
+    assert keyframes(_grips(1, 1, 0, 0, 0.1, 1, 1), 6).tolist() == [2, 5]
+
+
+def test_each_frame_looks_to_the_next_keyframe_and_the_last_ones_to_the_end() -> None:
+    assert next_keyframes(_grips(1, 1, 0, 0, 1, 1, 1), 6).tolist() == [2, 2, 4, 4, 6, 6, 6]
+
+
+def test_without_a_gripper_column_there_are_no_keyframes() -> None:
+    with pytest.raises(DataError, match=r"'gripper_open'; there are: x, y\.$"):
+        gripper_column(replace(SCHEMA, action_names=("x", "y")))
+
+
+def test_data_sets_one_after_the_other_keep_their_order() -> None:
+    first, second = Clips("a", 0), Clips("b", 1)
+    joined = Concatenated([first, second])
+    assert joined.name == "a+b"
+    assert joined.lengths.tolist() == [4, 6, 4, 6]
+    assert [joined[i].id for i in range(4)] == ["a-0", "a-1", "b-0", "b-1"]
+
+
+def test_data_sets_that_differ_cannot_be_joined() -> None:
+    other = Clips("b", 1)
+    other.schema = replace(SCHEMA, control_hz=3.0)
+    with pytest.raises(DataError, match=r"a and b cannot .* control_hz differ: 5\.0 and 3\.0"):
+        Concatenated([Clips("a", 0), other])
+
+
+def test_cached_frames_are_the_resized_ones_and_are_prepared_once(tmp_path: Path) -> None:
+    clips = Clips("a", 0)
+    cached = CachedDataset(clips, {"front": (8, 10)}, tmp_path, 2)
+    again = CachedDataset(Unreadable("a", 0), {"front": (8, 10)}, tmp_path, 2)
+    for dataset in (cached, again):
+        assert dataset.schema.cameras == {"front": (8, 10)}
+        for i, clip in enumerate(clips.clips):
+            expected = np.stack([resize_lanczos3(image, 8, 10) for image in clip.pixels])
+            frames = np.array([2, 0, 2])
+            np.testing.assert_array_equal(dataset[i].images("front", frames), expected[frames])
+            np.testing.assert_array_equal(dataset[i].actions, clip.actions)
+
+
+def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Path) -> None:
+    CachedDataset(Clips("a", 0), {"front": (8, 10)}, tmp_path, 1)
+    other = CachedDataset(Clips("a", 1), {"front": (8, 10)}, tmp_path, 1)
+    expected = resize_lanczos3(Clips("a", 1)[0].pixels[0], 8, 10)
+    np.testing.assert_array_equal(other[0].images("front", np.array([0]))[0], expected)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_frames_that_failed_halfway_are_not_taken_for_whole(tmp_path: Path) -> None:
+    with pytest.raises(IndexError):
+        CachedDataset(Unreadable("a", 0), {"front": (8, 10)}, tmp_path, 1)
+    cached = CachedDataset(Clips("a", 0), {"front": (8, 10)}, tmp_path, 1)
+    assert cached[1].images("front", np.array([5])).any()
+
+
+def test_only_the_used_frames_are_anybodys_current_one() -> None:
+    samples = Samples(
+        Clips("a", 0), np.arange(2), Window.of_chunk(1, 3), [], n_used=np.array([1, 2])
+    )
+    assert [(samples[i].episode, samples[i].frame) for i in range(len(samples))] == [
+        (0, 0),
+        (1, 0),
+        (1, 1),
+    ]
+    assert not samples[2].is_padding.any()

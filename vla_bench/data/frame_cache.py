@@ -1,0 +1,112 @@
+"""Frames decoded and resized once, then read from one array per camera on the disk.
+
+Decoding a frame and resizing it takes longer than a small network needs to learn from it, and every
+epoch does it again. The array is mapped, not read: memory holds what the system has room for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vla_bench.data.image_ops import resize_lanczos3
+from vla_bench.data.trajectory import (
+    Images,
+    Indices,
+    Schema,
+    Trajectory,
+    TrajectoryDataset,
+    Vectors,
+)
+from vla_bench.errors import unknown_name
+
+Size = tuple[int, int]
+"""(height, width), pixels."""
+
+
+class CachedDataset:
+    """`dataset` with the images of some cameras at other sizes, each prepared once."""
+
+    def __init__(
+        self, dataset: TrajectoryDataset, sizes: Mapping[str, Size], folder: Path, n_workers: int
+    ) -> None:
+        """Fills `folder` where it lacks a camera's frames; other cameras are gone.
+
+        A file's name holds a hash of every state, action and length, so that another recording
+        never finds the frames of this one.
+        """
+        self._dataset = dataset
+        self.name = dataset.name
+        self.schema: Schema = replace(dataset.schema, cameras=dict(sizes))
+        self.lengths: Indices = dataset.lengths
+        self._firsts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        key = _fingerprint(dataset)
+        self._frames = {
+            camera: _frames(dataset, (camera, size), folder / f"{key}-{camera}", n_workers)
+            for camera, size in sizes.items()
+        }
+
+    def __getitem__(self, index: int) -> Trajectory:
+        first = int(self._firsts[index])
+        last = first + int(self.lengths[index])
+        own = {camera: frames[first:last] for camera, frames in self._frames.items()}
+        inner = self._dataset[index]
+        return _CachedTrajectory(inner.id, inner.instructions, inner.states, inner.actions, own)
+
+
+@dataclass(frozen=True)
+class _CachedTrajectory:
+    id: str
+    instructions: Sequence[str]
+    states: Vectors
+    actions: Vectors
+    frames: Mapping[str, Images]
+
+    def images(self, camera: str, frames: Indices) -> Images:
+        if camera not in self.frames:
+            raise unknown_name("cached camera", camera, self.frames)
+        return np.asarray(self.frames[camera][frames])
+
+
+def _frames(
+    dataset: TrajectoryDataset, wanted: tuple[str, Size], path: Path, n_workers: int
+) -> Images:
+    """The mapped array (all frames, height, width, 3); written under another name until whole."""
+    camera, (height, width) = wanted
+    final = path.with_name(f"{path.name}-{height}x{width}.npy")
+    if not final.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial = final.with_suffix(f".{os.getpid()}.partial")
+        shape = (int(dataset.lengths.sum()), height, width, 3)
+        frames = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+        firsts = np.cumsum(dataset.lengths) - dataset.lengths
+
+        def fill(index: int) -> None:
+            length = int(dataset.lengths[index])
+            images = dataset[index].images(camera, np.arange(length))
+            for i, image in enumerate(images, start=int(firsts[index])):
+                frames[i] = resize_lanczos3(image, height, width)
+
+        with ThreadPoolExecutor(n_workers, thread_name_prefix="decode") as pool:
+            for _ in pool.map(fill, range(len(dataset.lengths))):
+                pass
+        frames.flush()
+        partial.replace(final)
+    mapped: Images = np.load(final, mmap_mode="r")
+    return mapped
+
+
+def _fingerprint(dataset: TrajectoryDataset) -> str:
+    """Of every number in `dataset` but its images."""
+    digest = hashlib.sha256(dataset.lengths.tobytes())
+    for index in range(len(dataset.lengths)):
+        trajectory = dataset[index]
+        for values in (trajectory.states, trajectory.actions):
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return f"{dataset.name}-{digest.hexdigest()[:16]}"
