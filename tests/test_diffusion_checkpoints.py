@@ -263,7 +263,7 @@ def test_a_low_dimensional_unet_starts_where_its_convention_says(
 def test_a_shared_real_robot_encoder_keeps_batch_norm_as_upstream_does() -> None:
     encoder = {**CONFIGS["real"]["obs_encoder"], "share_rgb_model": True}
     spec = original.read_spec({**COMMON, **CONFIGS["real"], "obs_encoder": encoder})
-    assert spec.observation.vision is not None
+    assert isinstance(spec.observation.vision, VisionSpec)
     assert (spec.observation.vision.norm, spec.observation.vision.is_shared) == ("batch", True)
 
 

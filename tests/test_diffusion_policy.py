@@ -210,7 +210,7 @@ def test_the_loss_reaches_every_part_of_the_network() -> None:
 
 
 def test_images_too_small_for_keypoints_are_refused() -> None:
-    assert SPEC.observation.vision is not None
+    assert isinstance(SPEC.observation.vision, VisionSpec)
     vision = replace(SPEC.observation.vision, crop=[28, 28])
     with pytest.raises(ConfigError, match="'image' reaches the ResNet as 28 x 28 pixels"):
         DiffusionModel(replace(SPEC, observation=replace(SPEC.observation, vision=vision)))

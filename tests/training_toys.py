@@ -31,6 +31,7 @@ from vla_bench.policies.diffusion.spec import (
     VisionSpec,
 )
 from vla_bench.policies.diffusion.training import DiffusionLearner, Start
+from vla_bench.policies.training.data import Recorded
 from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.run import train
 from vla_bench.policies.training.settings import Average, Optimization, Settings
@@ -166,7 +167,7 @@ INTERFACE = Interface(
 def diffusion(checkpoint: str | None = None) -> DiffusionLearner:
     """A tiny one with everything random in it: crops, noise, diffusion steps."""
     torch.manual_seed(0)
-    return DiffusionLearner(Start(SPEC, checkpoint), INTERFACE, Walks())
+    return DiffusionLearner(Start(SPEC, checkpoint), INTERFACE, Recorded(Walks(), Walks()))
 
 
 def optimization(**changes: Any) -> Optimization:
@@ -188,6 +189,8 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "method": None,
         "data": "walks",
         "action": "action",
+        "n_idle_frames": None,
+        "frame_cache": None,
         "output": str(output),
         "seed": 3,
         "n_steps": 8,
@@ -213,7 +216,8 @@ def low_dimensional() -> DiffusionLearner:
     observation = ObservationSpec(shapes, None, None, [])
     denoiser = UnetSpec([8, 8], 3, 2, 8, predicts_scale=True)
     spec = replace(SPEC, observation=observation, denoiser=denoiser)
-    return DiffusionLearner(Start(spec, None), replace(INTERFACE, cameras={}), Walks())
+    interface = replace(INTERFACE, cameras={})
+    return DiffusionLearner(Start(spec, None), interface, Recorded(Walks(), Walks()))
 
 
 def line(**arguments: Any) -> Line:

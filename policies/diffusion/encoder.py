@@ -8,6 +8,7 @@ MultiImageObsEncoder (real robot), and to lerobot's, depending on the spec. Imag
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,12 @@ from torch.nn import functional
 
 from vla_bench.errors import ConfigError
 from vla_bench.policies.diffusion.resnet import ResNet
-from vla_bench.policies.diffusion.spec import ObservationSpec, VisionSpec
+from vla_bench.policies.diffusion.spec import ConvSpec, ObservationSpec, VisionSpec
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _STRIDE = 32  # pixels per position of a ResNet's last feature map
+_N_STRIDED = 2  # convolutions of a `ConvEncoder`
 
 
 class SpatialSoftmax(nn.Module):
@@ -81,6 +83,29 @@ class ImageEncoder(nn.Module):
         return images
 
 
+class ConvEncoder(nn.Module):
+    """Images (B, 3, H, W) and an instruction's vector (B, L) -> (B, 2 * n_keypoints)."""
+
+    def __init__(self, spec: ConvSpec, n_language: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, (n_in, n_out) in enumerate(pairwise((3, *spec.widths))):
+            stride = 2 if i < _N_STRIDED else 1
+            layers += [nn.Conv2d(n_in, n_out, 3, stride, padding=1), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers[:-1])
+        self.film = nn.Linear(n_language, 2 * spec.widths[-1])
+        self.pool = SpatialSoftmax(spec.widths[-1], spec.n_keypoints)
+        self.n_features = 2 * spec.n_keypoints
+
+    def forward(self, images: Tensor, language: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
+        maps = self.convolutions(images)
+        scale, shift = self.film(language)[:, :, None, None].chunk(2, dim=1)
+        maps = functional.relu(maps * (1.0 + scale) + shift)
+        keypoints: Tensor = self.pool(maps).flatten(start_dim=1)
+        return keypoints
+
+
 def center_crop(images: Tensor, height: int, width: int) -> Tensor:
     """The central window; an odd margin leaves the extra pixel where torchvision does."""
     top = round((images.shape[-2] - height) / 2.0)
@@ -107,12 +132,9 @@ class ObservationEncoder(nn.Module):
         _check_keypoints(spec)
         self._spec = spec
         self.image_encoders = nn.ModuleDict()
-        if spec.vision is not None:
-            # Module names cannot hold dots; keys are found by their position instead.
-            n_encoders = 1 if spec.vision.is_shared else len(spec.image_keys)
-            self.image_encoders.update(
-                {str(i): ImageEncoder(spec.vision) for i in range(n_encoders)}
-            )
+        # Module names cannot hold dots; keys are found by their position instead.
+        indices = sorted({encoder_index(spec, key) for key in spec.image_keys})
+        self.image_encoders.update({str(i): _image_encoder(spec) for i in indices})
         self.n_features = sum(self._width(shape) for shape in spec.shapes.values())
         layers: list[nn.Module] = []
         for width in spec.mlp:
@@ -121,14 +143,19 @@ class ObservationEncoder(nn.Module):
         self.mlp = nn.Sequential(*layers)
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        features = [self._encode(key, observations[key]) for key in self._spec.shapes]
+        features = [self._encode(key, observations) for key in self._spec.shapes]
         out: Tensor = self.mlp(torch.cat(features, dim=-1))
         return out
 
-    def _encode(self, key: str, values: Tensor) -> Tensor:
+    def _encode(self, key: str, observations: Mapping[str, Tensor]) -> Tensor:
+        values = observations[key]
         if key not in self._spec.image_keys:
             return values
-        features: Tensor = self._encoder_of(key)(values.flatten(end_dim=1))
+        images, encoder = values.flatten(end_dim=1), self._encoder_of(key)
+        if isinstance(encoder, ConvEncoder):
+            features: Tensor = encoder(images, observations["language"].flatten(end_dim=1))
+        else:
+            features = encoder(images)
         return features.view(*values.shape[:2], -1)
 
     def _encoder_of(self, key: str) -> nn.Module:
@@ -139,14 +166,14 @@ class ObservationEncoder(nn.Module):
         if len(shape) == 1:
             return int(shape[0])
         encoder = self.image_encoders["0"]
-        assert isinstance(encoder, ImageEncoder)
+        assert isinstance(encoder, (ImageEncoder, ConvEncoder))
         return encoder.n_features
 
 
 def _check_keypoints(spec: ObservationSpec) -> None:
     """A spatial softmax over a single position is constant: the policy would be blind."""
     vision = spec.vision
-    if vision is None or vision.n_keypoints is None:
+    if not isinstance(vision, VisionSpec) or vision.n_keypoints is None:
         return
     for key in spec.image_keys:
         size = vision.crop or vision.resize or spec.shapes[key][1:]
@@ -160,5 +187,13 @@ def _check_keypoints(spec: ObservationSpec) -> None:
 
 def encoder_index(spec: ObservationSpec, key: str) -> int:
     """Which of the image encoders sees `key`."""
+    is_shared = isinstance(spec.vision, VisionSpec) and spec.vision.is_shared
+    return 0 if is_shared else spec.image_keys.index(key)
+
+
+def _image_encoder(spec: ObservationSpec) -> ImageEncoder | ConvEncoder:
+    if isinstance(spec.vision, ConvSpec):
+        assert spec.language is not None
+        return ConvEncoder(spec.vision, spec.language.dim)
     assert spec.vision is not None
-    return 0 if spec.vision.is_shared else spec.image_keys.index(key)
+    return ImageEncoder(spec.vision)

@@ -26,7 +26,7 @@ class DiffusionModel(nn.Module):
 
     A batch maps the observation keys of the spec to (B, >= To, ...) tensors (images float32 in
     [0, 1], channels first) and ``action`` to (B, T, A); ``action_is_pad`` (B, T) marks rows beyond
-    the episode's end.
+    the episode's end. A spec with a keyframe also needs ``keyframe`` (B, D): its key's value then.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -36,6 +36,8 @@ class DiffusionModel(nn.Module):
         shapes = {k: s for k, s in spec.observation.shapes.items() if k != "language"}
         self.normalizer = Normalizer({**shapes, "action": (spec.action_dim,)})
         self.denoiser = _denoiser(spec, self.encoder.n_features)
+        if spec.keyframe is not None:
+            self.keyframe = _keyframe_head(spec, self.encoder.n_features)
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error of the prediction at random diffusion steps, with random noise."""
@@ -59,7 +61,15 @@ class DiffusionModel(nn.Module):
         error = functional.mse_loss(predicted, target, reduction="none")
         if spec.masks_padding:
             error = error * ~batch["action_is_pad"].repeat(n_draws, 1)[:, :, None]
-        return error.mean()
+        return error.mean() + self._keyframe_loss(condition, batch)
+
+    def _keyframe_loss(self, condition: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        chosen = self.spec.keyframe
+        if chosen is None:
+            return condition.new_zeros(())
+        target = self.normalizer.normalize(chosen.key, batch["keyframe"])
+        loss = functional.mse_loss(self.keyframe(condition[:, -1]), target)
+        return chosen.weight * loss
 
     @torch.no_grad()
     def sample(
@@ -99,6 +109,12 @@ class DiffusionModel(nn.Module):
                 normalized[key] = self.normalizer.normalize(key, values)
         features: Tensor = self.encoder(normalized)
         return features
+
+
+def _keyframe_head(spec: ModelSpec, n_features: int) -> nn.Module:
+    assert spec.keyframe is not None
+    (dim,) = spec.observation.shapes[spec.keyframe.key]
+    return nn.Sequential(nn.Linear(n_features, n_features), nn.ReLU(), nn.Linear(n_features, dim))
 
 
 def _denoiser(spec: ModelSpec, n_features: int) -> nn.Module:

@@ -79,6 +79,22 @@ class VisionSpec:
 
 
 @dataclass(frozen=True)
+class ConvSpec:
+    """From one camera image to one feature vector, small enough to train on a CPU. Ours.
+
+    Convolutions with ReLU, the first two of stride 2; the last one's channels are scaled and
+    shifted by the instruction (FiLM), so that it can choose what the keypoints follow.
+
+    Attributes:
+        widths: Channels of each convolution; at least two.
+        n_keypoints: Of the spatial softmax.
+    """
+
+    widths: Sequence[int]
+    n_keypoints: int
+
+
+@dataclass(frozen=True)
 class LanguageSpec:
     """From an instruction to one vector; frozen, never trained here.
 
@@ -107,7 +123,7 @@ class ObservationSpec:
     """
 
     shapes: Mapping[str, Sequence[int]]
-    vision: VisionSpec | None
+    vision: VisionSpec | ConvSpec | None
     language: LanguageSpec | None
     mlp: Sequence[int]
 
@@ -116,6 +132,8 @@ class ObservationSpec:
             raise ConfigError("shapes has a key 'language' exactly when language is given.")
         if self.vision is None and self.image_keys:
             raise ConfigError(f"Images {', '.join(self.image_keys)} need a vision spec.")
+        if isinstance(self.vision, ConvSpec) and self.language is None:
+            raise ConfigError("A ConvSpec is told what to look for: give shapes and language.")
 
     @property
     def image_keys(self) -> tuple[str, ...]:
@@ -179,6 +197,23 @@ class DiffusionSpec:
 
 
 @dataclass(frozen=True)
+class KeyframeSpec:
+    """A second thing to predict while training; ours, None in published models.
+
+    From the newest observation's features: what `key` will be at the episode's next change of the
+    gripper, or at its end. It makes the encoder find what the hand will move to, without any state
+    that a robot could not record.
+
+    Attributes:
+        key: A vector of the observation, such as the pose of the tool.
+        weight: Of its mean squared error (normalized) beside the diffusion's.
+    """
+
+    key: str
+    weight: float
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """Everything that decides what a network computes; `action_dim` columns come out."""
 
@@ -187,6 +222,12 @@ class ModelSpec:
     horizons: Horizons
     denoiser: UnetSpec | TransformerSpec
     diffusion: DiffusionSpec
+    keyframe: KeyframeSpec | None = None
+
+    def __post_init__(self) -> None:
+        vectors = self.observation.vector_keys
+        if self.keyframe is not None and self.keyframe.key not in vectors:
+            raise unknown_name("vector of the observation", self.keyframe.key, vectors)
 
 
 _CLASSES = {
@@ -195,6 +236,8 @@ _CLASSES = {
         UnetSpec,
         TransformerSpec,
         VisionSpec,
+        ConvSpec,
+        KeyframeSpec,
         LanguageSpec,
         ObservationSpec,
         Horizons,

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
 from vla_bench.data.image_ops import resize_lanczos3
-from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.statistics import DatasetStatistics, statistics_of
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset, check_fits
@@ -25,7 +25,13 @@ from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.optimizer import decayed_parameters
-from vla_bench.policies.diffusion.spec import ModelSpec, to_plain
+from vla_bench.policies.diffusion.spec import ModelSpec, VisionSpec, to_plain
+from vla_bench.policies.diffusion.targets import (
+    beyond_mishap,
+    mishaps,
+    values_at_keyframes,
+)
+from vla_bench.policies.training.data import Recorded, recorded
 from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.settings import Settings
 
@@ -54,9 +60,9 @@ class Start:
 class DiffusionLearner:
     """A `Learner` over every frame of a data set."""
 
-    def __init__(self, start: Start, interface: Interface, dataset: TrajectoryDataset) -> None:
+    def __init__(self, start: Start, interface: Interface, data: Recorded) -> None:
         """Raises ConfigError or DataError where network, interface and data do not fit."""
-        network = start.network()
+        network, dataset = start.network(), data.labels
         spec = network.spec
         interface.check(spec)
         if not isinstance(interface.actions, AsTrained):
@@ -72,10 +78,21 @@ class DiffusionLearner:
             horizons.n_prediction, horizons.n_obs_steps, horizons.n_action_steps
         )
         self.module: nn.Module = network
-        self.samples = Samples(dataset, episodes, window, cameras)
+        sizes = {c: _size(spec, key) for key, c in interface.cameras.items()}
+        self.samples = Samples(
+            data.at_sizes(sizes), episodes, window, cameras, data.n_used(dataset)
+        )
         self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
         self._columns = {key: _columns(dataset, names) for key, names in interface.proprio.items()}
+        self._keyframes = None
+        if spec.keyframe is not None:
+            columns = self._columns[spec.keyframe.key]
+            self._keyframes = values_at_keyframes(dataset, columns)
+        self._window = window
+        self._mishaps = (
+            mishaps(data.labels, data.executed) if spec.diffusion.masks_padding else None
+        )
         language = spec.observation.language
         self._encode_text = None if language is None else text_encoder(language)
         self._statistics = statistics_of(dataset, episodes)
@@ -91,23 +108,36 @@ class DiffusionLearner:
         }
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
-        shapes = self._spec.observation.shapes
         example = {
             "action": torch.from_numpy(sample.actions).float(),
-            "action_is_pad": torch.from_numpy(sample.is_padding),
+            "action_is_pad": torch.from_numpy(self._unlearned(sample)),
         }
+        if self._keyframes is not None:
+            value = self._keyframes[sample.episode][sample.frame]
+            example["keyframe"] = torch.from_numpy(value).float()
         for key, camera in self._interface.cameras.items():
-            height, width = shapes[key][1:]
+            height, width = _size(self._spec, key)
             images = [resize_lanczos3(image, height, width) for image in sample.images[camera]]
-            example[key] = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+            example[key] = torch.from_numpy(np.stack(images))
         for key, columns in self._columns.items():
             example[key] = torch.from_numpy(sample.states[:, columns]).float()
         if self._encode_text is not None:
             example["language"] = self._encode_text(sample.instruction)
         return example
 
+    def _unlearned(self, sample: Sample) -> NDArray[np.bool_]:
+        """Rows beyond the episode, and those that answer to a mishap in the row before."""
+        if self._mishaps is None:
+            return sample.is_padding
+        mishap = self._mishaps[sample.episode]
+        frames, _ = self._window.acted(sample.frame, len(mishap))
+        return sample.is_padding | beyond_mishap(mishap, frames)
+
     def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        return stacked(examples)
+        batch = dict(stacked(examples))
+        for key in self._interface.cameras:
+            batch[key] = batch[key].permute(0, 1, 4, 2, 3).float() / 255
+        return batch
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
         return cast(DiffusionModel, self.module).loss(batch), {}
@@ -136,7 +166,7 @@ class DiffusionLearner:
             network.normalizer.fit(key, states[:, columns].float(), "limits")
         vision = self._spec.observation.vision
         for key in self._spec.observation.image_keys:
-            if vision is not None and not vision.imagenet_norm:
+            if not (isinstance(vision, VisionSpec) and vision.imagenet_norm):
                 network.normalizer.set(key, torch.full((3,), 2.0), torch.full((3,), -1.0))
 
 
@@ -145,8 +175,13 @@ def learner(settings: Settings) -> DiffusionLearner:
     policy = settings.policy
     model = None if policy["model"] is None else construct(policy["model"])
     start = Start(model, policy["checkpoint"])
-    dataset = LeRobotFolder(settings.data, settings.action)
-    return DiffusionLearner(start, construct(policy["interface"]), dataset)
+    return DiffusionLearner(start, construct(policy["interface"]), recorded(settings))
+
+
+def _size(spec: ModelSpec, key: str) -> tuple[int, int]:
+    """(height, width) of an image as the network takes it."""
+    _, height, width = spec.observation.shapes[key]
+    return height, width
 
 
 def _groups(network: DiffusionModel) -> list[Group]:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
-from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
+from vla_bench.data.trajectory import Indices
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
@@ -36,6 +36,7 @@ from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.scratch import write_new
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.stages import decays
+from vla_bench.policies.training.data import recorded
 from vla_bench.policies.training.learner import Group
 from vla_bench.policies.training.settings import Settings
 from vla_bench.store import write_json
@@ -59,12 +60,22 @@ class Start:
 class OpenVLALearner:
     """A `Learner` over every frame of a data set."""
 
-    def __init__(self, start: Start, method: Method, data: Demonstrations, camera: str) -> None:
-        """`data` is what `start` with `method` learns to predict from images of `camera`."""
+    def __init__(
+        self,
+        start: Start,
+        method: Method,
+        data: Demonstrations,
+        camera: str,
+        n_used: Indices | None = None,
+    ) -> None:
+        """`data` is what `start` with `method` learns to predict from images of `camera`.
+
+        `n_used` says how many of each episode's first frames are learned from; None: all.
+        """
         config = start.model.config
         episodes = np.arange(len(data.lengths))
         self.module: nn.Module = start.model
-        self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera])
+        self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
         self.groups: Sequence[Group] = _groups(start.model)
         self._start, self._method, self._camera, self._data = start, method, camera, data
         self._statistics = statistics_of(data, episodes)
@@ -162,12 +173,14 @@ def learner(settings: Settings) -> OpenVLALearner:
     """From `conf/train.yaml` with a policy that is an OpenVLAPolicy."""
     policy, method = settings.policy, method_of(settings)
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
-    dataset = LeRobotFolder(settings.data, settings.action)
-    data = demonstrations(dataset, convention, policy["camera"], method.drop_noops)
+    camera, record = policy["camera"], recorded(settings)
     name = first_checkpoint(settings)
     folder = locate(name)
     model = method.load(folder, torch.device(settings.device), settings.seed)
-    return OpenVLALearner(Start(name, folder, model), method, data, policy["camera"])
+    size = model.config.image_size
+    frames = record.at_sizes({camera: (size, size)})
+    data = demonstrations(frames, convention, camera, method.drop_noops)
+    return OpenVLALearner(Start(name, folder, model), method, data, camera, record.n_used(data))
 
 
 def method_of(settings: Settings) -> Method:

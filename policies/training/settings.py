@@ -74,8 +74,10 @@ class Settings:
 
     policy: Mapping[str, Any]
     method: Mapping[str, Any] | None
-    data: str
+    data: str | Sequence[str]
     action: str
+    n_idle_frames: int | None
+    frame_cache: str | None
     output: str
     seed: int
     n_steps: int
@@ -97,6 +99,11 @@ class Settings:
                 raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}.")
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+
+    @property
+    def folders(self) -> list[str]:
+        """Of the data."""
+        return [self.data] if isinstance(self.data, str) else list(self.data)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""What of a demonstration a Diffusion Policy is to learn, frame by frame.
+
+Vectors alone, computed once for the whole data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vla_bench.data.keyframes import gripper_column, next_keyframes
+from vla_bench.data.trajectory import Indices, TrajectoryDataset, Vectors
+
+BoolArray = NDArray[np.bool_]
+_SAME = 1e-6  # of one action: float32 of the same number
+
+
+def values_at_keyframes(dataset: TrajectoryDataset, columns: Sequence[int]) -> list[Vectors]:
+    """Per episode, what `columns` of the state are at each frame's next keyframe: (T, n)."""
+    column = gripper_column(dataset.schema)
+    found = []
+    for index in range(len(dataset.lengths)):
+        trajectory = dataset[index]
+        frames = next_keyframes(trajectory.actions, column)
+        found.append(trajectory.states[frames][:, list(columns)])
+    return found
+
+
+def mishaps(labels: TrajectoryDataset, executed: TrajectoryDataset) -> list[BoolArray]:
+    """Per episode, the frames (T,) at which something else than the label was executed.
+
+    Later labels answer to that, which nobody could foresee: a sequence of labels is one that an
+    expert would follow only up to the first of them.
+    """
+    return [
+        (np.abs(labels[i].actions - executed[i].actions) > _SAME).any(axis=1)
+        for i in range(len(labels.lengths))
+    ]
+
+
+def beyond_mishap(mishap: BoolArray, frames: Indices) -> BoolArray:
+    """Which of `frames`, consecutive and ascending, come after one with a mishap."""
+    hit = mishap[frames]
+    return np.concatenate([[False], np.logical_or.accumulate(hit)[:-1]])

@@ -1,0 +1,62 @@
+"""The demonstrations that a training's settings name, as any learner takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vla_bench.data.concatenated import Concatenated
+from vla_bench.data.frame_cache import CachedDataset, Size
+from vla_bench.data.keyframes import n_until_idle
+from vla_bench.data.lerobot_format import ACTION
+from vla_bench.data.lerobot_reader import LeRobotFolder
+from vla_bench.data.trajectory import Indices, TrajectoryDataset
+from vla_bench.policies.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is learned and what was done.
+
+    Attributes:
+        labels: With the actions to learn.
+        executed: The same episodes with the actions that were executed.
+        n_idle: Frames used after the last change of the gripper; None: all.
+        cache: Folder of resized frames; None: they are decoded every time.
+        n_workers: Threads that fill it.
+    """
+
+    labels: TrajectoryDataset
+    executed: TrajectoryDataset
+    n_idle: int | None = None
+    cache: str | None = None
+    n_workers: int = 1
+
+    def at_sizes(self, sizes: Mapping[str, Size]) -> TrajectoryDataset:
+        """`labels` with images of those cameras, resized already where they are cached."""
+        if self.cache is None:
+            return self.labels
+        return CachedDataset(self.labels, sizes, Path(self.cache), self.n_workers)
+
+    def n_used(self, dataset: TrajectoryDataset) -> Indices | None:
+        """How many of each episode's frames are learned from; None: all. `dataset` is `labels`,
+        or what is left of it.
+        """
+        return None if self.n_idle is None else n_until_idle(dataset, self.n_idle)
+
+
+def recorded(settings: Settings) -> Recorded:
+    """Raises DataError for a folder that is damaged, and for folders that do not go together."""
+    return Recorded(
+        _joined(settings, settings.action),
+        _joined(settings, ACTION),
+        settings.n_idle_frames,
+        settings.frame_cache,
+        settings.n_workers,
+    )
+
+
+def _joined(settings: Settings, action: str) -> TrajectoryDataset:
+    parts = [LeRobotFolder(folder, action) for folder in settings.folders]
+    return parts[0] if len(parts) == 1 else Concatenated(parts)
