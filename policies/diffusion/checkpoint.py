@@ -1,4 +1,4 @@
-"""Where weights come from: our own folders, diffusion_policy's ``.ckpt``, lerobot's folders.
+"""Where weights come from: our own folders or bundles, diffusion_policy's ``.ckpt``, lerobot's.
 
 Our own: ``config.json`` (the spec) and ``model.safetensors`` (`DiffusionModel`'s state dict, the
 weights that are to be evaluated: the EMA's, where there is one).
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vla_bench.errors import ConfigError
+from vla_bench.policies.bundled import checkpoint_folder
 from vla_bench.policies.diffusion.lerobot import read_lerobot
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.original import read_original
@@ -36,7 +37,7 @@ def load_model(checkpoint: str, expected: ModelSpec | None) -> DiffusionModel:
     `expected` is what the config says it is; None takes whatever the checkpoint says. Raises
     ConfigError with the differences where the two disagree.
     """
-    path = Path(checkpoint).expanduser()
+    path = checkpoint_folder(checkpoint)
     spec, state = _read(path)
     if expected is not None:
         lines = differences(expected, spec)
