@@ -317,8 +317,13 @@ def test_a_yaml_describes_a_network_that_its_interface_and_sampler_fit(path: Pat
     with torch.device("meta"):
         model = DiffusionModel(spec)
     n_parameters = sum(parameter.numel() for parameter in model.denoiser.parameters())
-    published = {"diffusion": 251.9e6, "diffusion_droid": 79_904_266, "diffusion_matched": 48.8e6}
-    assert n_parameters == pytest.approx(published[path.stem], rel=1e-3)
+    known = {
+        "diffusion": 251.9e6,
+        "diffusion_droid": 79_904_266,
+        "diffusion_matched": 48.8e6,
+        "diffusion_mini_widowx": 1_427_399,
+    }
+    assert n_parameters == pytest.approx(known[path.stem], rel=1e-3)
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
