@@ -28,11 +28,19 @@ _SUITES = {
         "stack_cube_visual_matching",
         "eggplant_in_basket_visual_matching",
     ),
-    "google_robot_simpler_visual_matching-v0": (
+    "google_robot_simpler_visual_matching-v1": (
         "GoogleRobot",
         "pick_horizontal_coke_can_visual_matching",
         "pick_vertical_coke_can_visual_matching",
         "pick_standing_coke_can_visual_matching",
+        "move_near_visual_matching",
+        "open_top_drawer_visual_matching",
+        "open_middle_drawer_visual_matching",
+        "open_bottom_drawer_visual_matching",
+        "close_top_drawer_visual_matching",
+        "close_middle_drawer_visual_matching",
+        "close_bottom_drawer_visual_matching",
+        "place_apple_in_closed_top_drawer_visual_matching",
     ),
     "google_robot_simpler_tabletop-v0": (
         "GoogleRobot",

@@ -98,7 +98,9 @@ def test_seeds_draw_different_initial_states() -> None:
 
 
 def _require_files(suite: Suite, task: str) -> None:
+    if suite.require is None:
+        return
     try:
-        suite.check([suite.tasks[task]], "official", "none")
+        suite.require([suite.tasks[task]])
     except MissingDependencyError as error:
         pytest.skip(str(error))
