@@ -1,20 +1,23 @@
-"""The picture of a suite can be drawn."""
+"""The picture of the suites can be drawn."""
 
 from __future__ import annotations
 
 import pytest
 
 from vla_bench.envs.tabletop import contact_sheet
-from vla_bench.envs.tabletop.suites import WIDOWX_SIMPLER
+from vla_bench.envs.tabletop.suites import FRANKA_DROID, WIDOWX_SIMPLER
 
 
 def test_the_contact_sheet_has_a_start_and_an_end_of_every_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(contact_sheet, "SIZE", (64, 48))
-    sheet = contact_sheet.contact_sheet(WIDOWX_SIMPLER)
-    assert sheet.size == (4 * 64, 2 * 48 + contact_sheet.CAPTION)
-    for column in range(4):
-        start = sheet.crop((column * 64, 0, (column + 1) * 64, 48))
-        end = sheet.crop((column * 64, 48, (column + 1) * 64, 96))
-        assert start.tobytes() != end.tobytes()
+    sheet = contact_sheet.contact_sheet([WIDOWX_SIMPLER, FRANKA_DROID])
+    band = contact_sheet.TITLE + 2 * 48 + contact_sheet.CAPTION
+    assert sheet.size == (4 * 64, 2 * band)
+    for suite, n_tasks in enumerate((4, 2)):
+        top = suite * band + contact_sheet.TITLE
+        for left in range(0, n_tasks * 64, 64):
+            start = sheet.crop((left, top, left + 64, top + 48))
+            end = sheet.crop((left, top + 48, left + 64, top + 96))
+            assert start.tobytes() != end.tobytes()

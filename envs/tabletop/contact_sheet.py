@@ -1,20 +1,23 @@
-"""Draw a suite: start and end of one episode of each task, solved by the expert.
+"""Draw the suites: start and end of one episode of each task, solved by the expert.
 
-python -m vla_bench.envs.tabletop.contact_sheet docs/images/widowx_suite.png
-python -m vla_bench.envs.tabletop.contact_sheet docs/images/bridge_suite.png bridge_v2_tabletop-v0
+python -m vla_bench.envs.tabletop.contact_sheet docs/images/suite.png
+python -m vla_bench.envs.tabletop.contact_sheet docs/images/widowx_suite.png \
+widowx_simpler_tabletop-v0
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.suites import SUITES, WIDOWX_SIMPLER, Suite
+from vla_bench.envs.tabletop.suites import SUITES, Suite
+from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
 from vla_bench.protocols import Image
@@ -23,43 +26,69 @@ SIZE = (320, 240)  # of one picture, width and height
 SUPERSAMPLING = 2
 EPISODE = 8  # the last one, where a task has fewer
 COLUMNS = 6
-CAPTION = 18  # pixels
+CAPTION = 40  # pixels: the instruction, the task's name
+TITLE = 40  # pixels: the suite's name
+EVERYWHERE = [name for name, suite in SUITES.items() if suite.require is None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="where to write the PNG")
-    parser.add_argument("suite", nargs="?", choices=SUITES, default=WIDOWX_SIMPLER.name)
+    parser.add_argument(
+        "suites", nargs="*", help="names; none: all that need no downloaded files", metavar="suite"
+    )
     arguments = parser.parse_args()
     out = arguments.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet(SUITES[arguments.suite])
+    sheet = contact_sheet([SUITES[name] for name in arguments.suites or EVERYWHERE])
     colours = PillowImage.Quantize.MAXCOVERAGE  # keeps the small objects' own
     sheet.quantize(256, colours, kmeans=3).save(out, optimize=True)
     print(f"wrote {out}, {out.stat().st_size // 1000} kB")
 
 
-def contact_sheet(suite: Suite) -> PillowImage.Image:
-    """`COLUMNS` tasks to a band: start above, end below, the instruction underneath."""
+def contact_sheet(suites: Sequence[Suite]) -> PillowImage.Image:
+    """The suites below one another."""
+    parts = [_part(suite) for suite in suites]
+    size = (max(part.width for part in parts), sum(part.height for part in parts))
+    sheet, top = PillowImage.new("RGB", size, "white"), 0
+    for part in parts:
+        sheet.paste(part, (0, top))
+        top += part.height
+    return sheet
+
+
+def _part(suite: Suite) -> PillowImage.Image:
+    """`COLUMNS` tasks to a band: start above, end below, instruction and name underneath."""
     (width, height), n_tasks = SIZE, len(suite.tasks)
     band = 2 * height + CAPTION
-    size = (min(n_tasks, COLUMNS) * width, -(-n_tasks // COLUMNS) * band)
-    sheet = PillowImage.new("RGB", size, "white")
+    size = (min(n_tasks, COLUMNS) * width, TITLE + -(-n_tasks // COLUMNS) * band)
+    part = PillowImage.new("RGB", size, "white")
     large = [SUPERSAMPLING * pixels for pixels in SIZE]
-    env = TabletopEnv(
-        list(suite.tasks), None, [0], large, "default", layouts="official", variation="none"
-    )
-    pen = ImageDraw.Draw(sheet)
+    env = TabletopEnv(list(suite.tasks), None, [0], large, "default", "official", "none")
+    pen = ImageDraw.Draw(part)
+    pen.text((6, TITLE - 8), suite.name, "black", ImageFont.load_default(24), anchor="ls")
     for number, (name, task) in enumerate(suite.tasks.items()):
-        left, top = number % COLUMNS * width, number // COLUMNS * band
+        left, top = number % COLUMNS * width, TITLE + number // COLUMNS * band
         index = min(EPISODE, len(task.layouts) - 1)
         pictures = _start_and_end(env, EpisodeSpec(name, name, index, 0))
         for row, picture in enumerate(pictures):
             small = PillowImage.fromarray(picture).resize(SIZE, PillowImage.Resampling.BOX)
-            sheet.paste(small, (left, top + row * height))
-        pen.text((left + 6, top + 2 * height + 3), task.asked(index).instruction, fill="black")
+            part.paste(small, (left, top + row * height))
+        below = top + 2 * height
+        pen.text(
+            (left + 6, below + 2),
+            task.asked(index).instruction,
+            "black",
+            ImageFont.load_default(15),
+        )
+        pen.text((left + 6, below + 20), name, "dimgray", ImageFont.load_default(12))
     env.close()
-    return sheet
+    return part
+
+
+def _words(task: Task) -> str:
+    """Both instructions, where a task has two stages."""
+    return task.instruction if task.then is None else f"{task.instruction}; {task.then.instruction}"
 
 
 def _start_and_end(env: TabletopEnv, spec: EpisodeSpec) -> tuple[Image, Image]:
