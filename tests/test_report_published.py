@@ -51,8 +51,9 @@ def test_a_published_number_changes_nothing_that_is_computed(tmp_path: Path) -> 
 
 def test_the_csv_file_names_the_published_row_and_its_source(tmp_path: Path) -> None:
     written = write(tmp_path, ["openvla_bridge"], ToyRun(TWO, "mine", BRIDGE))
-    rows = pd.read_csv(written.csv["published"]).set_index(["task", "policy"])
-    row = rows.loc[("flip_pot_upright", "OpenVLA")]
+    rows = pd.read_csv(written.csv["published"])
+    chosen = (rows["task"] == "flip_pot_upright") & (rows["policy"] == "OpenVLA")
+    (row,) = rows[chosen].to_dict("records")
     assert row["published_task"] == "Flip Pot Upright"
     assert (row["rate"], row["n"], row["status"]) == (0.8, 10, "verified")
 
