@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -227,6 +228,17 @@ def test_too_little_gpu_memory_says_what_is_needed_and_what_would_fit() -> None:
         check_memory(model, "int4", 4e9)
 
 
+def test_a_gpu_is_asked_for_its_free_memory_before_a_tensor_is_read(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (500_000_000, 8_000_000_000))
+    (toy / "model.safetensors").rename(toy / "unread.safetensors")
+    save_file({}, toy / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"precision bf16 needs 1.0 GB, 0.5 GB are free; no pre"):
+        OpenVLA.from_pretrained(toy, device="cuda", dtype=torch.bfloat16)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 def test_asking_for_a_gpu_that_is_not_there_says_what_to_type(toy: Path) -> None:
     with pytest.raises(ConfigError, match=r"torch sees no GPU. Type policy.device=cpu"):
@@ -273,7 +285,7 @@ def test_a_hub_id_may_name_a_revision(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 _LOAD = """
-import sys, torch
+import sys, threading, time, torch
 from pathlib import Path
 from vla_bench.policies.openvla.build import build_model
 from vla_bench.policies.openvla.checkpoint import open_weights, read_config
@@ -283,28 +295,58 @@ def private_bytes():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) * 1024
 
-folder, precision = Path(sys.argv[1]), sys.argv[2]
-config = read_config(folder)
-before = private_bytes()
-model = build_model(config, open_weights(folder), torch.device("cpu"), precision)
-print((private_bytes() - before) / sum(p.numel() * p.element_size() for p in model.parameters()))
+def watch():
+    while not done.is_set():
+        seen.append(private_bytes())
+        time.sleep(0.002)
+
+folder, precision, device = Path(sys.argv[1]), sys.argv[2], torch.device(sys.argv[3])
+config, weights = read_config(folder), open_weights(folder)
+torch.zeros(9, 9).to(device) @ torch.zeros(9, 9).to(device)  # starts torch's own pools
+done, seen = threading.Event(), [before := private_bytes()]
+watcher = threading.Thread(target=watch)
+watcher.start()
+model = build_model(config, weights, device, precision)
+done.set()
+watcher.join()
+print((max(seen) - before) / sum(p.numel() * p.element_size() for p in model.parameters()))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_loading_never_holds_two_copies(precision: str, toy: Path) -> None:
-    config = read_config(toy)
-    text = {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 6}
-    data = json.loads((toy / "config.json").read_text())
-    change_config(toy, text_config={**data["text_config"], **text})
-    config = read_config(toy)
-    shapes = OpenVLAModel.on_meta(config).state_dict()
+@pytest.fixture(scope="module")
+def two_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bf16 checkpoint of 0.2 GB, most of it in twelve decoder layers, in two files."""
+    folder = write_toy(tmp_path_factory.mktemp("shards") / "toy")
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    sizes = {"hidden_size": 1024, "intermediate_size": 1376, "num_hidden_layers": 12}
+    change_config(folder, text_config={**text, **sizes})
+    shapes = OpenVLAModel.on_meta(read_config(folder)).state_dict()
     zeros = {name: torch.zeros(t.shape, dtype=torch.bfloat16) for name, t in shapes.items()}
-    save_file(zeros, toy / "model.safetensors")
-    command = [sys.executable, "-c", _LOAD, str(toy), precision]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 1.3
+    names = [list(zeros)[::2], list(zeros)[1::2]]
+    files = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    for file, part in zip(files, names):
+        save_file({name: zeros[name] for name in part}, folder / file)
+    owners = {name: file for file, part in zip(files, names) for name in part}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": owners}))
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
+@pytest.mark.parametrize(
+    ("precision", "device", "most"),
+    [("fp32", "cpu", 1.3), ("bf16", "meta", 0.4)],
+)
+def test_loading_shards_never_holds_two_copies(
+    precision: str, device: str, most: float, two_shards: Path
+) -> None:
+    """The most private memory while loading, over the model's size. Uploading to the device
+    "meta" keeps nothing: what is left is what a host holds beside a GPU, about one layer.
+    """
+    command = [sys.executable, "-c", _LOAD, str(two_shards), precision, device]
+    returned = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}  # freed memory leaves at once
+    done = subprocess.run(command, env=returned, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < most
 
 
 def test_a_loaded_model_is_frozen_and_in_the_precision_that_was_asked(toy: Path) -> None:

@@ -1,7 +1,7 @@
 """From weights on disk to a model that is ready to infer: placed, fused, quantized.
 
-Decoder projections stay mapped on the CPU until their layer is fused and uploaded, so a GPU never
-holds both forms, nor more than one projection that is not quantized.
+Decoder projections stay mapped on the CPU until their layer is fused and uploaded: the host holds
+no more than one layer of them, a GPU never both forms nor more than one that is not quantized.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def build_model(
 
     load_weights(model, weights, place)
     model.drop_unused()
-    model.language_model.model.fuse()
     _place_projections(model.language_model.model, device, precision)
     return model
 
@@ -48,6 +47,7 @@ def _place_projections(decoder: Decoder, device: torch.device, precision: str) -
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     for layer in decoder.layers:
         assert isinstance(layer, Layer)
+        layer.fuse()
         for owner, name in (
             (layer.self_attn, "qkv_proj"),
             (layer.self_attn, "o_proj"),

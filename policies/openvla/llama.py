@@ -131,6 +131,11 @@ class Layer(nn.Module):
         self.input_layernorm = RmsNorm(config.width)
         self.post_attention_layernorm = RmsNorm(config.width)
 
+    def fuse(self) -> None:
+        """Join projections that read the same input; for inference only."""
+        self.self_attn.fuse()
+        self.mlp.fuse()
+
     def attend(
         self, stream: Stream, at: Placement, cache: tuple[Tensor, Tensor] | None, kernels: Kernels
     ) -> Stream:
@@ -219,13 +224,6 @@ class Decoder(nn.Module):
         store = torch.empty(shape, dtype=weight.dtype, device=weight.device)
         store[..., n_prompt:, :] = 0  # a masked column must still be finite
         return Cache(store[0], store[1])
-
-    def fuse(self) -> None:
-        """Join projections that read the same input; for inference only."""
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            layer.self_attn.fuse()
-            layer.mlp.fuse()
 
 
 def stack_linears(*linears: nn.Linear) -> nn.Linear:
