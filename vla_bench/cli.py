@@ -18,6 +18,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
   vla-bench eval -m policy=A,B env=NAME                 sweep (any Hydra multirun syntax)
   vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
   vla-bench train policy=NAME data=FOLDER [...]         learn from them; the same command resumes
+  vla-bench merge adapter=FOLDER output=FOLDER          a LoRA of OpenVLA into its checkpoint
   vla-bench report RUN [RUN ...] [output=FOLDER]        tables, figures, HTML page
   vla-bench report RUN published=NAME                   with a paper's numbers beside, as such
   vla-bench list                                        policies, envs, experiments
@@ -84,6 +85,19 @@ def _train_job(config: dict[str, Any]) -> None:
 
     train = locate("vla_bench.policies.training.command.train")  # the core imports no policy
     train(config, Console())
+
+
+def _merge(arguments: list[str]) -> None:
+    _hydra("merge", arguments, _merge_job)
+
+
+def _merge_job(config: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from vla_bench.construct import locate
+
+    merge = locate("vla_bench.policies.openvla.merge.merge_job")
+    merge(config, Console())
 
 
 def _report(arguments: list[str]) -> None:
@@ -161,6 +175,7 @@ _VERBS: dict[str, Callable[[list[str]], None]] = {
     "eval": _eval,
     "demos": _demos,
     "train": _train,
+    "merge": _merge,
     "report": _report,
     "list": _list,
     "assets": _assets,

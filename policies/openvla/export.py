@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from vla_bench.policies.openvla.checkpoint import Weights
-from vla_bench.policies.openvla.config import CheckpointError
+from vla_bench.policies.openvla.config import CheckpointError, read_json
+from vla_bench.policies.openvla.native import published_config
 from vla_bench.store import write_json
 
 SHARD_BYTES = 7_000_000_000
@@ -28,8 +29,9 @@ def copy_layout(base: Path, folder: Path) -> None:
     if not (base / "config.json").exists():
         raise CheckpointError(f"{base / 'config.json'} is absent: is {base} a checkpoint?")
     for path in base.glob("*.json"):
-        if path.name != _INDEX and not path.name.startswith("adapter_"):
+        if path.name != _INDEX:
             shutil.copyfile(path, folder / path.name)
+    write_json(folder / "config.json", published_config(read_json(base / "config.json")))
 
 
 def write_weights(

@@ -71,9 +71,7 @@ class LoraModule(nn.Module):
         self.scale, self.dropout = size.scale, size.dropout
         like = base.scale if isinstance(base, FourBitLinear) else base.weight
         with like.device:
-            self.a, self.b = _update(base, size.rank)
-        for part in (self.a, self.b):
-            part.to(like.dtype if dtype is None else dtype)
+            self.a, self.b = _update(base, size.rank, like.dtype if dtype is None else dtype)
 
     def start(self, generator: torch.Generator) -> None:
         """A normal with standard deviation 1 / rank, B zero: PEFT's ``gaussian``.
@@ -94,15 +92,15 @@ class LoraModule(nn.Module):
 
 
 def _update(
-    base: nn.Linear | nn.Conv2d | FourBitLinear, rank: int
+    base: nn.Linear | nn.Conv2d | FourBitLinear, rank: int, dtype: torch.dtype
 ) -> tuple[nn.Linear, nn.Linear] | tuple[nn.Conv2d, nn.Conv2d]:
     """A and B. The convolutions are patch embeddings; their B sees one patch at a time."""
     if not isinstance(base, nn.Conv2d):
-        down = nn.Linear(base.in_features, rank, bias=False)
-        return down, nn.Linear(rank, base.out_features, bias=False)
+        down = nn.Linear(base.in_features, rank, bias=False, dtype=dtype)
+        return down, nn.Linear(rank, base.out_features, bias=False, dtype=dtype)
     side, _ = base.kernel_size
-    patch = nn.Conv2d(base.in_channels, rank, side, side, bias=False)
-    return patch, nn.Conv2d(rank, base.out_channels, 1, bias=False)
+    patch = nn.Conv2d(base.in_channels, rank, side, side, bias=False, dtype=dtype)
+    return patch, nn.Conv2d(rank, base.out_channels, 1, bias=False, dtype=dtype)
 
 
 def add_lora(

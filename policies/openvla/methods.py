@@ -10,7 +10,6 @@ import torch
 from vla_bench.errors import ConfigError, unknown_name
 from vla_bench.policies.openvla.lora import LoraSize, add_lora
 from vla_bench.policies.openvla.model import OpenVLAModel
-from vla_bench.policies.openvla.quantize import quantize_decoder
 from vla_bench.policies.openvla.stages import STAGES, load_trainable, train_stage
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -82,13 +81,6 @@ class Method:
         dtype = torch.float32 if self.weights == "fp32" else torch.bfloat16
         model = load_trainable(folder, device, dtype, quantized=self.weights == "nf4")
         return self.prepare(model, seed)
-
-    def on_meta(self, model: OpenVLAModel) -> OpenVLAModel:
-        """`prepare` for a model without memory, its weights of their dtypes."""
-        model.to(torch.float32 if self.weights == "fp32" else torch.bfloat16)
-        if self.weights == "nf4":
-            quantize_decoder(model, model.device, torch.bfloat16)
-        return self.prepare(model, seed=0)
 
     def prepare(self, model: OpenVLAModel, seed: int) -> OpenVLAModel:
         """Have `model` train what the method says."""

@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vla_bench.construct import construct
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
 from vla_bench.data.trajectory import Indices
 from vla_bench.data.windows import Window
-from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
 from vla_bench.policies.openvla.checkpoint import Weights
@@ -33,9 +31,9 @@ from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
 from vla_bench.policies.openvla.resize import Preparation
 from vla_bench.policies.openvla.robots import RobotConvention
-from vla_bench.policies.openvla.scratch import write_new
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.stages import decays
+from vla_bench.policies.openvla.start import first_checkpoint, method_of
 from vla_bench.policies.training.data import recorded
 from vla_bench.policies.training.learner import Group
 from vla_bench.policies.training.settings import Settings
@@ -181,32 +179,6 @@ def learner(settings: Settings) -> OpenVLALearner:
     frames = record.at_sizes({camera: (size, size)})
     data = demonstrations(frames, convention, camera, method.drop_noops)
     return OpenVLALearner(Start(name, folder, model), method, data, camera, record.n_used(data))
-
-
-def method_of(settings: Settings) -> Method:
-    """What ``method=`` says. Raises ConfigError when nothing does."""
-    if settings.method is None:
-        raise ConfigError(
-            "OpenVLA has several ways to be trained: choose one, method=lora|qlora|full|"
-            "frozen_vision|sandwich|last_layer, or from_scratch with policy=openvla_mini."
-        )
-    method: Method = construct(settings.method)
-    return method
-
-
-def first_checkpoint(settings: Settings) -> str:
-    """``policy.checkpoint``, or else the folder of a new ``policy.model``, written now."""
-    policy = settings.policy
-    if policy["checkpoint"] is not None:
-        return str(policy["checkpoint"])
-    if policy["model"] is None:
-        raise ConfigError(
-            "Nothing to train: set policy.checkpoint=openvla/openvla-7b or a folder, or take "
-            "policy=openvla_mini, which begins from nothing."
-        )
-    folder = Path(settings.output) / "start"
-    write_new(folder, construct(policy["model"]), settings.seed)
-    return str(folder)
 
 
 def _groups(model: OpenVLAModel) -> list[Group]:

@@ -12,7 +12,10 @@ from vla_bench.policies.training.settings import Average, Evaluation, Optimizati
 
 
 def train(config: Mapping[str, Any], console: Console) -> None:
-    """Train, and print how to evaluate it. Raises MissingDependencyError without torch and such."""
+    """Train and print how to evaluate it, or with ``dry_run`` what it would need.
+
+    Raises MissingDependencyError without torch and such.
+    """
     try:
         import accelerate  # noqa: F401
         import safetensors  # noqa: F401
@@ -22,13 +25,19 @@ def train(config: Mapping[str, Any], console: Console) -> None:
             "Training needs torch, safetensors and accelerate "
             f"({error}): pip install 'vla-bench[diffusion,train]'."
         ) from error
+    from vla_bench.policies.training.learner import plan_of
     from vla_bench.policies.training.run import run
 
+    asked = dict(config)
+    dry_run, gpu_memory_gb = asked.pop("dry_run"), asked.pop("gpu_memory_gb")
     chosen = config["optimization"]
     ema = None if chosen["ema"] is None else Average(**chosen["ema"])
     optimization = Optimization(**{**chosen, "ema": ema})
-    env = config.get("env")
+    env = asked.pop("env", None)
     evaluation = None if env is None else Evaluation(env, **config["evaluation"])
-    plain = {name: value for name, value in config.items() if name != "env"}
-    settings = Settings(**{**plain, "optimization": optimization, "evaluation": evaluation})
+    settings = Settings(**{**asked, "optimization": optimization, "evaluation": evaluation})
+    if dry_run:
+        for line in plan_of(settings, gpu_memory_gb):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return
     run(settings, console)

@@ -85,9 +85,28 @@ def stacked(examples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
 
 
+def plan_of(settings: Settings, gpu_memory_gb: float) -> list[str]:
+    """What a training needs, in lines: ``planning.plan`` beside the policy. Trains nothing.
+
+    Raises ConfigError when the policy has none.
+    """
+    package = _package(settings)
+    if package == "vla_bench.policies" or find_spec(f"{package}.planning") is None:
+        raise ConfigError(
+            f"Nothing plans the memory of {settings.policy['_target_']}: leave out dry_run=true."
+        )
+    plan: Callable[[Settings, float], list[str]] = locate(f"{package}.planning.plan")
+    return plan(settings, gpu_memory_gb)
+
+
+def _package(settings: Settings) -> str:
+    target: str = settings.policy["_target_"]
+    return target.rpartition(".")[0].rpartition(".")[0]
+
+
 def learner_of(settings: Settings) -> Learner:
     """What trains ``settings.policy``. Raises ConfigError when nothing does."""
-    package = settings.policy["_target_"].rpartition(".")[0].rpartition(".")[0]
+    package = _package(settings)
     if package == "vla_bench.policies" or find_spec(f"{package}.training") is None:
         raise ConfigError(
             f"Policy {settings.policy['_target_']} cannot be trained: there is no module "
