@@ -15,7 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from vla_bench.errors import ConfigError, unknown_name
-from vla_bench.policies.openvla.checkpoint import load_weights, open_weights, read_config
+from vla_bench.policies.openvla.checkpoint import (
+    Weights,
+    load_weights,
+    open_weights,
+    read_config,
+)
+from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
 
@@ -32,18 +38,29 @@ STAGES: Mapping[str, str] = {
 def load_trainable(
     folder: Path, device: torch.device, dtype: torch.dtype, quantized: bool = False
 ) -> OpenVLAModel:
-    """The checkpoint in `folder` with every parameter of its own, all of them frozen.
+    """The checkpoint in `folder` as `trainable`."""
+    return trainable(read_config(folder), open_weights(folder), device, dtype, quantized)
+
+
+def trainable(
+    config: OpenVLAConfig,
+    weights: Weights,
+    device: torch.device,
+    dtype: torch.dtype,
+    quantized: bool,
+) -> OpenVLAModel:
+    """The model with every parameter of its own, all of them frozen.
 
     As published: nothing fused or dropped, so that the state dict can be saved as a checkpoint.
     `quantized` holds the decoder's projections in NF4; one at a time passes through the device.
     """
-    model = OpenVLAModel.on_meta(read_config(folder))
+    model = OpenVLAModel.on_meta(config)
 
     def place(name: str, tensor: Tensor) -> Tensor:
         waits = quantized and PROJECTION.fullmatch(name.removesuffix(".weight"))
         return tensor if waits else tensor.to(device, dtype, copy=True)
 
-    load_weights(model, open_weights(folder), place)
+    load_weights(model, weights, place)
     if quantized:
         quantize_decoder(model, device, dtype)
     return model.train()

@@ -174,7 +174,7 @@ def learner(settings: Settings) -> OpenVLALearner:
     camera, record = policy["camera"], recorded(settings)
     name = first_checkpoint(settings)
     folder = locate(name)
-    model = method.load(folder, torch.device(settings.device), settings.seed)
+    model = method.load(folder, torch.device("cpu"), settings.seed)  # the loop says which GPU
     size = model.config.image_size
     frames = record.at_sizes({camera: (size, size)})
     data = demonstrations(frames, convention, camera, method.drop_noops)
