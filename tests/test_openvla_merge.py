@@ -166,7 +166,8 @@ def test_a_four_bit_base_is_the_quantized_policys(base: Path) -> None:
     for name, module in lora_modules(model).items():
         if PROJECTION.fullmatch(name):
             assert isinstance(module.base_layer, FourBitLinear)
-            expected = FourBitLinear(plain.get_submodule(name).weight.detach(), NF4)  # type: ignore[arg-type]
+            weight = plain.get_parameter(f"{name}.weight").detach()
+            expected = FourBitLinear(weight, NF4)
             assert torch.equal(module.base_layer.dequantize(), expected.dequantize())
 
 
