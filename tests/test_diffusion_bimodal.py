@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +42,18 @@ class Position:
     """The toy's columns are absolute x and y."""
 
     action_spec = LINE
-    n_columns = 2
+    column_names = ("x", "y")
 
     def convert(self, rows: FloatArray, request: Request) -> FloatArray:  # noqa: ARG002
         return rows
+
+    def rows(
+        self,
+        actions: FloatArray,
+        states: FloatArray,  # noqa: ARG002
+        state_names: Sequence[str],  # noqa: ARG002
+    ) -> FloatArray:
+        return actions
 
 
 def starts(n: int, seed: int) -> FloatArray:

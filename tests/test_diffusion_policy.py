@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.construct import construct, locate
+from vla_bench.data.trajectory import DataError
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.diffusion.actions import (
     AbsolutePose,
@@ -58,6 +59,7 @@ SPEC = ModelSpec(
     DiffusionSpec(10, "squaredcos_cap_v2", "epsilon", 8, masks_padding=False),
 )
 CAMERAS = {"image": "front"}
+POSES = (*(f"tcp_pose.{i}" for i in range(7)), "gripper_open")
 PROPRIO = {"tcp_pose": ["tcp_pose"], "gripper": ["gripper_open"]}
 DDPM = Sampler("ddpm", 10)
 
@@ -271,6 +273,33 @@ def test_changes_of_pose_lead_to_the_absolute_poses(seed: int, layout: str) -> N
         np.testing.assert_allclose(position, wanted, atol=1e-9)
         assert (rotation * target.inv()).magnitude() < 1e-7
     np.testing.assert_allclose(chunk[:, 6], rows[:, 9])
+
+
+@given(seeds, layouts)
+def test_what_an_absolute_policy_learns_turns_back_into_the_logged_actions(
+    seed: int, layout: str
+) -> None:
+    """Exactly at the start of a chunk, and throughout where the arm followed its commands."""
+    rng = np.random.default_rng(seed)
+    actions = np.concatenate((rng.uniform(-0.05, 0.05, (5, 6)), rng.uniform(size=(5, 1))), axis=1)
+    seen = observation(seed % 1000)
+    poses = [seen.proprio["tcp_pose"]]
+    for position, rotation in carried_out(poses[0], actions[:-1]):
+        poses.append(np.concatenate((position, rotation.as_quat(scalar_first=True))))
+    states = np.concatenate((np.array(poses), np.ones((5, 1))), axis=1)
+    converter = AbsolutePose(layout, gripper_closed=1.0, gripper_open=0.0)
+    rows = converter.rows(actions, states, POSES)
+    np.testing.assert_allclose(converter.convert(rows, request(0, seen)), actions, atol=1e-7)
+    lagging = states + rng.normal(0, 0.01, states.shape)
+    for row, state, action in zip(converter.rows(actions, lagging, POSES), lagging, actions):
+        here = replace(seen, proprio={"tcp_pose": state[:7]})
+        chunk = converter.convert(row[None], request(0, here))
+        np.testing.assert_allclose(chunk[0], action, atol=1e-7)
+
+
+def test_absolute_poses_need_a_logged_pose() -> None:
+    with pytest.raises(DataError, match=r"it has no tcp_pose\.6, only: tcp_pose\.0, "):
+        absolute().rows(np.zeros((2, 7)), np.zeros((2, 6)), POSES[:6])
 
 
 def test_absolute_poses_lead_the_widowx_along_their_path() -> None:

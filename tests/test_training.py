@@ -22,10 +22,19 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from training_toys import Walks, diffusion, line, optimization, settings, train_low_dimensional
+from training_toys import (
+    Walks,
+    absolute_diffusion,
+    diffusion,
+    line,
+    optimization,
+    settings,
+    train_low_dimensional,
+)
 
 from vla_bench.data.order import Order
 from vla_bench.errors import ConfigError, StoreError, VlaBenchError
+from vla_bench.policies.diffusion.checkpoint import load_model
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner, learner_of
 from vla_bench.policies.training.loop import begin, steps
@@ -283,6 +292,22 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
         train(renamed, settings(tmp_path), QUIET)
     text = "is of other code: the network's 0.bias, 0.weight are not in it, its bias, weight not in"
     assert text in str(caught.value)
+
+
+def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path) -> None:
+    learner = absolute_diffusion()
+    sample = learner.samples[20]
+    walk = Walks()[sample.episode]
+    row = sample.actions[0]  # of the oldest observation
+    before = sample.frame - 1
+    np.testing.assert_allclose(row[:3], walk.states[before, :3] + walk.actions[before, :3], 1e-5)
+    assert learner.prepare(sample)["action"].shape == (4, 10)
+    assert any("network's -1..1 is, in action" in text for text in learner.summary())
+    policy = train(learner, settings(tmp_path, n_steps=2), QUIET)
+    network = load_model(str(policy), None)
+    assert network.spec.action_dim == 10
+    with pytest.raises(StoreError, match=r"model\.action_dim: 10 -> 7"):
+        train(diffusion(), settings(tmp_path, n_steps=2), QUIET)
 
 
 def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:

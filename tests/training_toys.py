@@ -19,7 +19,7 @@ from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.trajectory import Images, Indices, Schema, Vectors
 from vla_bench.data.windows import Window
-from vla_bench.policies.diffusion.actions import AsTrained
+from vla_bench.policies.diffusion.actions import AbsolutePose, AsTrained
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.spec import (
     DiffusionSpec,
@@ -207,6 +207,15 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "log": [],
     }
     return Settings(**{**usual, **changes})
+
+
+def absolute_diffusion() -> DiffusionLearner:
+    """It predicts absolute poses, as the published one does."""
+    torch.manual_seed(0)
+    interface = replace(INTERFACE, actions=AbsolutePose("rows", 0.0, 1.0))
+    return DiffusionLearner(
+        Start(replace(SPEC, action_dim=10), None), interface, Recorded(Walks(), Walks())
+    )
 
 
 def low_dimensional() -> DiffusionLearner:

@@ -1,16 +1,18 @@
-"""From a network's rows to an env's action spec; a config chooses one of these and says so.
+"""From a network's rows to an env's action spec and back; a config chooses one of these.
 
 Poses are of the tool centre point in the robot's base frame; rotations turn about base axes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec, named_spec
+from vla_bench.data.trajectory import DataError
 from vla_bench.errors import ConfigError, PolicyError, unknown_name
 from vla_bench.protocols import FloatArray, Request
 
@@ -22,14 +24,24 @@ class ActionConverter(Protocol):
 
     Attributes:
         action_spec: What `convert` returns.
-        n_columns: How many columns the network predicts.
+        column_names: What the network predicts.
     """
 
     action_spec: ActionSpec
-    n_columns: int
+    column_names: Sequence[str]
 
     def convert(self, rows: FloatArray, request: Request) -> FloatArray:
-        """Rows (h, n_columns) in the network's units -> chunk (h, action_spec.dim)."""
+        """Rows (h, columns) in the network's units -> chunk (h, action_spec.dim)."""
+        ...
+
+    def rows(
+        self, actions: FloatArray, states: FloatArray, state_names: Sequence[str]
+    ) -> FloatArray:
+        """What the network is to predict at each of T logged steps: (T, columns).
+
+        `actions` (T, action_spec.dim) and `states` (T, len(state_names)), before each action.
+        Raises DataError where the states lack something.
+        """
         ...
 
 
@@ -39,10 +51,18 @@ class AsTrained:
     def __init__(self, action_spec: str) -> None:
         """`action_spec` is a name in `vla_bench.actions.NAMED_SPECS`."""
         self.action_spec = named_spec(action_spec)
-        self.n_columns = self.action_spec.dim
+        self.column_names: Sequence[str] = self.action_spec.names
 
     def convert(self, rows: FloatArray, request: Request) -> FloatArray:  # noqa: ARG002 - Protocol
         return rows
+
+    def rows(
+        self,
+        actions: FloatArray,
+        states: FloatArray,  # noqa: ARG002 - Protocol
+        state_names: Sequence[str],  # noqa: ARG002 - Protocol
+    ) -> FloatArray:
+        return actions
 
 
 class AbsolutePose:
@@ -57,7 +77,7 @@ class AbsolutePose:
     """
 
     action_spec = DELTA_TCP_POSE
-    n_columns = 10
+    column_names: Sequence[str] = (*"xyz", *(f"rotation.{i}" for i in range(6)), "gripper")
 
     def __init__(self, rotation_6d: str, gripper_closed: float, gripper_open: float) -> None:
         """The layout, and the gripper column's values when closed and when open.
@@ -79,6 +99,29 @@ class AbsolutePose:
         turns = (rotations[1:] * rotations[:-1].inv()).as_rotvec()
         opened = (rows[:, 9:] - self._closed) / (self._opened - self._closed)
         return np.concatenate((np.diff(positions, axis=0), turns, np.clip(opened, 0, 1)), axis=1)
+
+    def rows(
+        self, actions: FloatArray, states: FloatArray, state_names: Sequence[str]
+    ) -> FloatArray:
+        """The commanded poses: each action applied to the pose measured before it.
+
+        So the first change of a chunk is the logged action, and so is every further one where the
+        arm followed the one before. The pose that the arm reached a step later lags the command
+        (docs/decisions.md).
+        """
+        wanted = [f"tcp_pose.{i}" for i in range(7)]
+        absent = [name for name in wanted if name not in state_names]
+        if absent:
+            raise DataError(
+                f"Absolute poses are derived from the state's {wanted[0]} to {wanted[-1]}; it has "
+                f"no {', '.join(absent)}, only: {', '.join(state_names) or 'nothing'}."
+            )
+        poses = states[:, [list(state_names).index(name) for name in wanted]]
+        measured = Rotation.from_quat(poses[:, 3:], scalar_first=True)
+        targets = Rotation.from_rotvec(actions[:, 3:6]) * measured
+        gripper = self._closed + actions[:, 6:] * (self._opened - self._closed)
+        six = rotation_to_6d(targets, self._layout)
+        return np.concatenate((poses[:, :3] + actions[:, :3], six, gripper), axis=1)
 
 
 def _measured_pose(request: Request) -> tuple[FloatArray, Rotation]:

@@ -41,10 +41,11 @@ class Interface:
                     f"The network takes {kind} {_listed(wanted)}, the interface gives "
                     f"{_listed(given)}. Set policy.interface.{kind}."
                 )
-        if self.actions.n_columns != spec.action_dim:
+        n_columns = len(self.actions.column_names)
+        if n_columns != spec.action_dim:
             raise ConfigError(
                 f"The network predicts {spec.action_dim} columns, "
-                f"{type(self.actions).__name__} takes {self.actions.n_columns}. "
+                f"{type(self.actions).__name__} takes {n_columns}. "
                 "Set policy.interface.actions."
             )
 

@@ -19,8 +19,8 @@ from vla_bench.data.statistics import DatasetStatistics, statistics_of
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset, check_fits
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
-from vla_bench.policies.diffusion.actions import AsTrained
 from vla_bench.policies.diffusion.checkpoint import load_model, save_checkpoint
+from vla_bench.policies.diffusion.converted import converted
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.model import DiffusionModel
@@ -65,11 +65,6 @@ class DiffusionLearner:
         network, dataset = start.network(), data.labels
         spec = network.spec
         interface.check(spec)
-        if not isinstance(interface.actions, AsTrained):
-            raise ConfigError(
-                f"{type(interface.actions).__name__} cannot be trained yet: the data hold changes "
-                "of pose. Use policy=small_diffusion, or AsTrained in policy.interface.actions."
-            )
         cameras = list(interface.cameras.values())
         check_fits(dataset, interface.actions.action_spec, cameras)
         episodes = np.arange(len(dataset.lengths))
@@ -80,7 +75,11 @@ class DiffusionLearner:
         self.module: nn.Module = network
         sizes = {c: _size(spec, key) for key, c in interface.cameras.items()}
         self.samples = Samples(
-            data.at_sizes(sizes), episodes, window, cameras, data.n_used(dataset)
+            converted(data.at_sizes(sizes), interface.actions),
+            episodes,
+            window,
+            cameras,
+            data.n_used(dataset),
         )
         self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
@@ -95,10 +94,11 @@ class DiffusionLearner:
         )
         language = spec.observation.language
         self._encode_text = None if language is None else text_encoder(language)
-        self._statistics = statistics_of(dataset, episodes)
-        self._schema = dataset.schema
+        learned = converted(dataset, interface.actions)
+        self._statistics = statistics_of(learned, episodes)
+        self._schema = learned.schema
         if start.checkpoint is None:
-            self._fit(network, dataset)
+            self._fit(network, learned)
         self.facts: Mapping[str, Any] = {
             "model": to_plain(spec),
             "checkpoint": start.checkpoint,

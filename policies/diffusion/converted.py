@@ -1,0 +1,76 @@
+"""A data set as a network with other columns than the env's is to predict it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vla_bench.data.trajectory import (
+    Images,
+    Indices,
+    Schema,
+    Trajectory,
+    TrajectoryDataset,
+    Vectors,
+)
+from vla_bench.policies.diffusion.actions import ActionConverter, AsTrained
+
+
+def converted(dataset: TrajectoryDataset, converter: ActionConverter) -> TrajectoryDataset:
+    """`dataset` with the actions that `converter` would turn back into its own."""
+    return dataset if isinstance(converter, AsTrained) else Converted(dataset, converter)
+
+
+class Converted:
+    """See `converted`."""
+
+    def __init__(self, dataset: TrajectoryDataset, converter: ActionConverter) -> None:
+        self._dataset, self._converter = dataset, converter
+
+    @property
+    def name(self) -> str:
+        return self._dataset.name
+
+    @property
+    def schema(self) -> Schema:
+        names = tuple(self._converter.column_names)
+        return replace(self._dataset.schema, action_names=names, action_spec=None)
+
+    @property
+    def lengths(self) -> Indices:
+        return self._dataset.lengths
+
+    def __getitem__(self, index: int) -> Trajectory:
+        """Raises DataError where the state lacks what the converter needs."""
+        trajectory = self._dataset[index]
+        rows = self._converter.rows(
+            trajectory.actions.astype(np.float64),
+            trajectory.states.astype(np.float64),
+            self._dataset.schema.state_names,
+        )
+        return _Retold(trajectory, rows.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Retold:
+    """`told` with other actions."""
+
+    told: Trajectory
+    actions: Vectors
+
+    @property
+    def id(self) -> str:
+        return self.told.id
+
+    @property
+    def instructions(self) -> Sequence[str]:
+        return self.told.instructions
+
+    @property
+    def states(self) -> Vectors:
+        return self.told.states
+
+    def images(self, camera: str, frames: Indices) -> Images:
+        return self.told.images(camera, frames)
