@@ -42,7 +42,7 @@ class Position:
     """The toy's columns are absolute x and y."""
 
     action_spec = LINE
-    column_names = ("x", "y")
+    column_names: Sequence[str] = ("x", "y")
 
     def convert(self, rows: FloatArray, request: Request) -> FloatArray:  # noqa: ARG002
         return rows
