@@ -28,6 +28,7 @@ class Converted:
 
     def __init__(self, dataset: TrajectoryDataset, converter: ActionConverter) -> None:
         self._dataset, self._converter = dataset, converter
+        self._rows: dict[int, Vectors] = {}  # of every episode seen: samples ask again and again
 
     @property
     def name(self) -> str:
@@ -45,12 +46,14 @@ class Converted:
     def __getitem__(self, index: int) -> Trajectory:
         """Raises DataError where the state lacks what the converter needs."""
         trajectory = self._dataset[index]
-        rows = self._converter.rows(
-            trajectory.actions.astype(np.float64),
-            trajectory.states.astype(np.float64),
-            self._dataset.schema.state_names,
-        )
-        return _Retold(trajectory, rows.astype(np.float32))
+        if index not in self._rows:
+            rows = self._converter.rows(
+                trajectory.actions.astype(np.float64),
+                trajectory.states.astype(np.float64),
+                self._dataset.schema.state_names,
+            )
+            self._rows[index] = rows.astype(np.float32)
+        return _Retold(trajectory, self._rows[index])
 
 
 @dataclass(frozen=True)
