@@ -55,7 +55,10 @@ class Learner(Protocol):
         ...
 
     def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """A batch of them, on the CPU; `stacked` where all examples have equal shapes."""
+        """A batch of them, on the CPU; `stacked` where all examples have equal shapes.
+
+        Random draws as in `loss`: augmentation that differs from epoch to epoch belongs here.
+        """
         ...
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
