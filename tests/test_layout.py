@@ -83,6 +83,8 @@ def test_the_listed_packages_are_the_tree() -> None:
         if p.is_dir() and p.name != "__pycache__"
     }
     assert set(listed) == found | data_only
+    shipped = {package for package, names in tool["package-data"].items() if "*.yaml" in names}
+    assert shipped == data_only | {"vla_bench.conf"}
     assert set(tool["package-dir"]) == {
         "vla_bench",
         "vla_bench.policies",
