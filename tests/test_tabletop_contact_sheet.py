@@ -21,3 +21,14 @@ def test_the_contact_sheet_has_a_start_and_an_end_of_every_task(
             start = sheet.crop((left, top, left + 64, top + 48))
             end = sheet.crop((left, top + 48, left + 64, top + 96))
             assert start.tobytes() != end.tobytes()
+
+
+def test_the_sheet_of_variations_has_a_start_under_each_that_the_suite_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(contact_sheet, "SIZE", (64, 48))
+    sheet = contact_sheet.contact_sheet([WIDOWX_SIMPLER], "visual/lighting")
+    top = contact_sheet.TITLE
+    assert sheet.size == (3 * 64, top + 48 + contact_sheet.CAPTION)
+    starts = {sheet.crop((left, top, left + 64, top + 48)).tobytes() for left in (0, 64, 128)}
+    assert len(starts) == 3

@@ -1,14 +1,17 @@
-"""Draw the suites: start and end of one episode of each task, solved by the expert.
+"""Draw the suites: start and end of one episode of each task, or a start under each variation.
 
 python -m vla_bench.envs.tabletop.contact_sheet docs/images/suite.png
 python -m vla_bench.envs.tabletop.contact_sheet docs/images/widowx_suite.png \
 widowx_simpler_tabletop-v0
+python -m vla_bench.envs.tabletop.contact_sheet docs/images/variant_aggregation.png \
+google_robot_simpler_tabletop-v0 --variation variant_aggregation
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from PIL import ImageDraw, ImageFont
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.suites import SUITES, Suite
 from vla_bench.envs.tabletop.tasks.task import Task
+from vla_bench.envs.tabletop.variations.variation import NOMINAL
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
 from vla_bench.protocols import Image
@@ -37,18 +41,22 @@ def main() -> None:
     parser.add_argument(
         "suites", nargs="*", help="names; none: all that need no downloaded files", metavar="suite"
     )
+    parser.add_argument(
+        "--variation", default=NOMINAL.name, help="as env.variation: draw a start under each"
+    )
     arguments = parser.parse_args()
     out = arguments.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet([SUITES[name] for name in arguments.suites or EVERYWHERE])
+    suites = [SUITES[name] for name in arguments.suites or EVERYWHERE]
+    sheet = contact_sheet(suites, arguments.variation)
     colours = PillowImage.Quantize.MAXCOVERAGE  # keeps the small objects' own
     sheet.quantize(256, colours, kmeans=3).save(out, optimize=True)
     print(f"wrote {out}, {out.stat().st_size // 1000} kB")
 
 
-def contact_sheet(suites: Sequence[Suite]) -> PillowImage.Image:
-    """The suites below one another."""
-    parts = [_part(suite) for suite in suites]
+def contact_sheet(suites: Sequence[Suite], variation: str = NOMINAL.name) -> PillowImage.Image:
+    """The suites below one another: tasks from start to end, or starts under `variation`."""
+    parts = [_part(suite, variation) for suite in suites]
     size = (max(part.width for part in parts), sum(part.height for part in parts))
     sheet, top = PillowImage.new("RGB", size, "white"), 0
     for part in parts:
@@ -57,33 +65,57 @@ def contact_sheet(suites: Sequence[Suite]) -> PillowImage.Image:
     return sheet
 
 
-def _part(suite: Suite) -> PillowImage.Image:
-    """`COLUMNS` tasks to a band: start above, end below, instruction and name underneath."""
-    (width, height), n_tasks = SIZE, len(suite.tasks)
-    band = 2 * height + CAPTION
-    size = (min(n_tasks, COLUMNS) * width, TITLE + -(-n_tasks // COLUMNS) * band)
-    part = PillowImage.new("RGB", size, "white")
+@dataclass(frozen=True)
+class _Cell:
+    """`pictures` one above the other; underneath, a `caption` and a `note`."""
+
+    pictures: Sequence[Image]
+    caption: str
+    note: str
+
+
+def _part(suite: Suite, variation: str) -> PillowImage.Image:
+    """`COLUMNS` cells to a band."""
     large = [SUPERSAMPLING * pixels for pixels in SIZE]
-    env = TabletopEnv(list(suite.tasks), None, [0], large, "default", "official", "none")
+    env = TabletopEnv(list(suite.tasks), None, [0], large, "default", "official", variation)
+    cells = _tasks(env, suite) if variation == NOMINAL.name else _variations(env, suite)
+    env.close()
+    (width, height), n_cells = SIZE, len(cells)
+    band = len(cells[0].pictures) * height + CAPTION
+    size = (min(n_cells, COLUMNS) * width, TITLE + -(-n_cells // COLUMNS) * band)
+    part = PillowImage.new("RGB", size, "white")
     pen = ImageDraw.Draw(part)
     pen.text((6, TITLE - 8), suite.name, "black", ImageFont.load_default(24), anchor="ls")
-    for number, (name, task) in enumerate(suite.tasks.items()):
+    for number, cell in enumerate(cells):
         left, top = number % COLUMNS * width, TITLE + number // COLUMNS * band
-        index = min(EPISODE, len(task.layouts) - 1)
-        pictures = _start_and_end(env, EpisodeSpec(name, name, index, 0))
-        for row, picture in enumerate(pictures):
+        for row, picture in enumerate(cell.pictures):
             small = PillowImage.fromarray(picture).resize(SIZE, PillowImage.Resampling.BOX)
             part.paste(small, (left, top + row * height))
-        below = top + 2 * height
-        pen.text(
-            (left + 6, below + 2),
-            task.asked(index).instruction,
-            "black",
-            ImageFont.load_default(15),
-        )
-        pen.text((left + 6, below + 20), name, "dimgray", ImageFont.load_default(12))
-    env.close()
+        below = top + band - CAPTION
+        pen.text((left + 6, below + 2), cell.caption, "black", ImageFont.load_default(15))
+        pen.text((left + 6, below + 20), cell.note, "dimgray", ImageFont.load_default(12))
     return part
+
+
+def _tasks(env: TabletopEnv, suite: Suite) -> list[_Cell]:
+    cells = []
+    for name, task in suite.tasks.items():
+        index = min(EPISODE, len(task.layouts) - 1)
+        pictures = _start_and_end(env, EpisodeSpec(name, name, index, 0))
+        cells.append(_Cell(pictures, task.asked(index).instruction, name))
+    return cells
+
+
+def _variations(env: TabletopEnv, suite: Suite) -> list[_Cell]:
+    """The start of the first task that each planned variation applies to."""
+    cells = []
+    first = {spec.variation: spec.task for spec in reversed(env.episodes())}
+    for variation, name in reversed(first.items()):
+        index = min(EPISODE, len(suite.tasks[name].layouts) - 1)
+        env.reset(EpisodeSpec(name, name, index, 0, variation))
+        seen = env.observe(env.cameras[:1], privileged=False)
+        cells.append(_Cell(tuple(seen.images.values()), variation.partition("/")[2], name))
+    return cells
 
 
 def _words(task: Task) -> str:

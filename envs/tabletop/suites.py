@@ -83,7 +83,10 @@ GOOGLE_ROBOT_SIMPLER = Suite(
     description="A MuJoCo twin of SIMPLER's Google Robot tasks in their visual-matching setting, "
     "built from primitive shapes: SIMPLER's control law, camera, initial states, horizons, "
     "instructions and success rules; not its meshes, photographs or physics engine. Its four arm "
-    "colours, variation=visual_matching, are tints of our own arm. Three deviations: drawer "
+    "colours, variation=visual_matching, are tints of our own arm; its variant aggregation, "
+    "variation=variant_aggregation, has its factors, levels, lights and robot poses, with "
+    "repainted walls, floors, worktops and cabinets for its rooms, tables and stations, and our "
+    "counter for its base. Three deviations: drawer "
     "handles can be touched, which SIMPLER only draws; the gripper command is the absolute "
     "gripper_open, which SIMPLER's adapters reach by summing relative commands; finger springs are "
     "limited to 12 N m and mirrored. Rates measured here are not SIMPLER rates.",

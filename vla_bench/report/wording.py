@@ -34,10 +34,11 @@ DROPS = (
     "limits are the means of the limits, since the same episodes stand behind each level."
 )
 SETTINGS = (
-    "Mean over a setting's variants of the success rate under each; every variant and every task "
-    "weighs the same. What stands apart is run but not averaged. 95 % intervals take an initial "
-    "state under several variants for one observation: outcomes of one state go together, so that "
-    "more variants do not make a mean as much surer as more states would."
+    "Mean over a setting's variants of the success rate under each, in percent, with 95 % "
+    "intervals; every variant and every task weighs the same. What stands apart is run but not "
+    "averaged. An interval takes an initial state under all its variants for one observation: "
+    "outcomes of one state go together, so that more variants do not make a mean as much surer "
+    "as more states would."
 )
 TIMES = (
     "Mean wall time per control step, over finished episodes. A batch's time is divided among its "
