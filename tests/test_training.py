@@ -9,7 +9,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from io import StringIO
@@ -23,6 +23,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 from training_toys import (
+    INTERFACE,
     Walks,
     absolute_diffusion,
     diffusion,
@@ -32,7 +33,9 @@ from training_toys import (
     train_low_dimensional,
 )
 
+from vla_bench.data.loader import Sample
 from vla_bench.data.order import Order
+from vla_bench.data.trajectory import DataError
 from vla_bench.errors import ConfigError, StoreError, VlaBenchError
 from vla_bench.policies.diffusion.checkpoint import load_model
 from vla_bench.policies.training import checkpoint
@@ -308,6 +311,58 @@ def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path
     assert network.spec.action_dim == 10
     with pytest.raises(StoreError, match=r"model\.action_dim: 10 -> 7"):
         train(diffusion(), settings(tmp_path, n_steps=2), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"cameras": {"image": "fronk"}}, "Unknown camera of data set walks 'fronk'"),
+        ({"proprio": {"tcp_pose": ["tcp"], "gripper": ["gripper_open"]}}, "the proprio 'tcp', the"),
+        (
+            {"proprio": {"tcp_pose": ["tcp_pose"], "gripper": ["tcp_pose"]}},
+            "the network's 'gripper' takes 1 numbers, the state has 7: tcp_pose.0, tcp_pose.1",
+        ),
+    ],
+)
+def test_data_that_do_not_fit_the_policy_are_refused_with_the_difference(
+    changes: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(VlaBenchError) as caught:
+        diffusion(interface=replace(INTERFACE, **changes))
+    assert text in str(caught.value)
+
+
+def test_data_beyond_a_checkpoints_normalizer_are_refused_with_the_difference(
+    tmp_path: Path,
+) -> None:
+    policy = str(train(diffusion(), settings(tmp_path, n_steps=1), QUIET))
+    diffusion(policy)
+    diffusion(policy, Walks(reach=0.104))  # a little further is no reason
+    with pytest.raises(DataError) as caught:
+        diffusion(policy, Walks(reach=0.3))
+    text = str(caught.value)
+    assert text.startswith("Data set walks goes beyond what the checkpoint's normalizer has seen")
+    assert re.search(r"\n  action x: -0\.\d+\.\.0\.\d+ \| -0\.0\d+\.\.0\.0\d+\n", text)
+    assert "tcp_pose" not in text
+
+
+def test_a_damaged_frame_stops_the_training_which_goes_on_when_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    def damaged(sample: Sample) -> Mapping[str, torch.Tensor]:
+        if (sample.episode, sample.frame) == (1, 4):
+            raise DataError("walk-1, camera front: frame 4 cannot be decoded.")
+        return line().prepare(sample)
+
+    learner = line()
+    learner.prepare = damaged  # type: ignore[method-assign]
+    usual: dict[str, Any] = {"n_steps": 20, "checkpoint_every": 1}
+    with pytest.raises(DataError, match=r"walk-1, camera front: frame 4"):
+        train(learner, settings(tmp_path / "mended", **usual), QUIET)
+    assert 0 < len(losses(tmp_path / "mended")) < 20
+    train(line(), settings(tmp_path / "mended", **usual), QUIET)
+    train(line(), settings(tmp_path / "whole", **usual), QUIET)
+    assert_equal_weights(tmp_path / "mended", tmp_path / "whole")
 
 
 def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:

@@ -60,13 +60,13 @@ class Walks:
     schema = Schema({"front": (40, 40)}, STATES, DELTA_TCP_POSE.names, DELTA_TCP_POSE, 5.0)
     lengths = np.array([12, 13, 14])
 
-    def __init__(self, poison: tuple[int, int] | None = None) -> None:
-        """`poison` is the (episode, frame) whose action is enormous."""
+    def __init__(self, poison: tuple[int, int] | None = None, reach: float = 0.1) -> None:
+        """`poison` is the (episode, frame) whose action is enormous; the others go to `reach`."""
         rng = np.random.default_rng(0)
         self._walks = []
         for index, length in enumerate(self.lengths):
             states = rng.uniform(-1, 1, (length, len(STATES))).astype(np.float32)
-            actions = 0.1 * states[:, :7]
+            actions = reach * states[:, :7]
             if poison is not None and poison[0] == index:
                 actions[poison[1]] = np.float32(3e38)
             self._walks.append(Walk(f"walk-{index}", ["walk on"] * length, states, actions))
@@ -164,10 +164,13 @@ INTERFACE = Interface(
 )
 
 
-def diffusion(checkpoint: str | None = None) -> DiffusionLearner:
+def diffusion(
+    checkpoint: str | None = None, walks: Walks | None = None, interface: Interface = INTERFACE
+) -> DiffusionLearner:
     """A tiny one with everything random in it: crops, noise, diffusion steps."""
     torch.manual_seed(0)
-    return DiffusionLearner(Start(SPEC, checkpoint), INTERFACE, Recorded(Walks(), Walks()))
+    data = Walks() if walks is None else walks
+    return DiffusionLearner(Start(SPEC, checkpoint), interface, Recorded(data, data))
 
 
 def optimization(**changes: Any) -> Optimization:

@@ -52,6 +52,11 @@ class Normalizer(nn.Module):
         """``normalized = value * scale + offset``."""
         self._affine(key).set(scale, offset)
 
+    def seen(self, key: str) -> tuple[Tensor, Tensor]:
+        """Least and greatest of every dimension that `fit` saw; NaN where the map was set."""
+        found = self._affine(key).input_stats
+        return found.get_buffer("min"), found.get_buffer("max")
+
     def normalize(self, key: str, values: Tensor) -> Tensor:
         """Vectors are (..., dim), images (..., channels, height, width)."""
         affine = self._affine(key)

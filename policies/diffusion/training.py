@@ -25,6 +25,7 @@ from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.optimizer import decayed_parameters
+from vla_bench.policies.diffusion.range_check import check_ranges
 from vla_bench.policies.diffusion.spec import ModelSpec, VisionSpec, to_plain
 from vla_bench.policies.diffusion.targets import (
     beyond_mishap,
@@ -84,6 +85,8 @@ class DiffusionLearner:
         self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
         self._columns = {key: _columns(dataset, names) for key, names in interface.proprio.items()}
+        for key, columns in self._columns.items():
+            _check_width(dataset, key, columns, spec)
         self._keyframes = None
         if spec.keyframe is not None:
             columns = self._columns[spec.keyframe.key]
@@ -97,8 +100,7 @@ class DiffusionLearner:
         learned = converted(dataset, interface.actions)
         self._statistics = statistics_of(learned, episodes)
         self._schema = learned.schema
-        if start.checkpoint is None:
-            self._fit(network, learned)
+        self._fit(network, learned, is_new=start.checkpoint is None)
         self.facts: Mapping[str, Any] = {
             "model": to_plain(spec),
             "checkpoint": start.checkpoint,
@@ -154,16 +156,23 @@ class DiffusionLearner:
             *_ranges(cast(DiffusionModel, self.module)),
         ]
 
-    def _fit(self, network: DiffusionModel, dataset: TrajectoryDataset) -> None:
+    def _fit(self, network: DiffusionModel, dataset: TrajectoryDataset, is_new: bool) -> None:
         """Every column to [-1, 1] by its limits; images too, unless ImageNet's mean and standard
-        deviation follow, which are those of [0, 1].
+        deviation follow, which are those of [0, 1]. What is not new must have seen such data.
         """
         trajectories = [dataset[index] for index in range(len(dataset.lengths))]
         states = torch.from_numpy(np.concatenate([t.states for t in trajectories]))
         actions = torch.from_numpy(np.concatenate([t.actions for t in trajectories]))
-        network.normalizer.fit("action", actions.float(), "limits")
-        for key, columns in self._columns.items():
-            network.normalizer.fit(key, states[:, columns].float(), "limits")
+        values = {key: states[:, columns].float() for key, columns in self._columns.items()}
+        values["action"] = actions.float()
+        if not is_new:
+            states_of = dataset.schema.state_names
+            names = {key: [states_of[i] for i in self._columns[key]] for key in self._columns}
+            names["action"] = list(dataset.schema.action_names)
+            check_ranges(network.normalizer, values, names, dataset.name)
+            return
+        for key, columns in values.items():
+            network.normalizer.fit(key, columns, "limits")
         vision = self._spec.observation.vision
         for key in self._spec.observation.image_keys:
             if not (isinstance(vision, VisionSpec) and vision.imagenet_norm):
@@ -206,6 +215,18 @@ def _columns(dataset: TrajectoryDataset, names: Sequence[str]) -> list[int]:
             )
         found += columns
     return found
+
+
+def _check_width(
+    dataset: TrajectoryDataset, key: str, columns: Sequence[int], spec: ModelSpec
+) -> None:
+    wanted = spec.observation.shapes[key][0]
+    if len(columns) != wanted:
+        raise DataError(
+            f"Data set {dataset.name}: the network's {key!r} takes {wanted} numbers, the state has "
+            f"{len(columns)}: {', '.join(dataset.schema.state_names[i] for i in columns)}. Set "
+            "policy.interface.proprio, or policy.model.observation.shapes."
+        )
 
 
 def _described(schema: Schema, statistics: DatasetStatistics) -> list[str]:
