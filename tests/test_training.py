@@ -351,7 +351,7 @@ def test_a_damaged_frame_stops_the_training_which_goes_on_when_it_is_mended(
 ) -> None:
     def damaged(sample: Sample) -> Mapping[str, torch.Tensor]:
         if (sample.episode, sample.frame) == (1, 4):
-            raise DataError("walk-1, camera front: frame 4 cannot be decoded.")
+            raise DataError("walk-1, camera front: frame 4 cannot be read.")
         return line().prepare(sample)
 
     learner = line()
