@@ -105,6 +105,7 @@ def test_the_documented_code_runs(root: Path, folder: Path) -> None:
     text = (root / "docs" / "demonstrations.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
     code = code.replace("results/demos/widowx", str(folder)).replace("    ...\n", "    break\n")
+    code = code.replace("3rd_view_camera", "front")
     names: dict[str, list[Sample]] = {}
     exec(code, names)
     assert len(names["batch"]) == 32
