@@ -7,8 +7,8 @@ states per task, each level going on where the one before it stopped, so that al
 `--n-random` random layouts per task, without noise and as conf/policy/scripted_demonstrator.yaml
 acts. The expert acts as in `vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and
 levels that change images or words alone are not played: such an episode is its twin's again. A
-suite whose files are absent is left out and named. One process. Prints tables and, as the last
-line, JSON; --write also keeps them in results/reference/expert.md and expert.json.
+suite whose files are absent is left out and named. One process. After each suite it prints tables
+and a line of JSON; --write also keeps them in results/reference/expert.md and expert.json.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import importlib.resources
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,7 +45,6 @@ def main() -> None:
     parser.add_argument("--n-random", type=int, default=10, help="per task")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    started = time.perf_counter()
     rows: list[dict[str, Any]] = []
     absent: list[str] = []
     for suite in (SUITES[name] for name in options.suites):
@@ -54,13 +52,20 @@ def main() -> None:
             rows += suite_rows(suite, options.n_varied, options.n_random)
         except MissingDependencyError:
             absent.append(suite.name)
-    played = pd.DataFrame(rows)
+            continue
+        conclude_with(pd.DataFrame(rows), options, absent)
+
+
+def conclude_with(played: pd.DataFrame, options: argparse.Namespace, absent: list[str]) -> None:
+    """Say what has been played so far: a long run may be stopped after any suite."""
     ran = (
-        f"{len(played)} episodes in {(time.perf_counter() - started) / 60:.0f} minutes: every "
-        f"official initial state; of each level of each variation that changes more than images "
+        f"{len(played)} episodes of {played['suite'].nunique()} suites: every official initial "
+        "state (in distribution); of each level of each variation that changes more than images "
         f"and words, {options.n_varied} initial states per task; {options.n_random} random layouts "
         "per task, without noise and with the demonstrator's (noisy). Successes/episodes [Wilson's "
-        f"95 % interval, %]. Left out for absent files: {', '.join(absent) or 'nothing'}."
+        f"95 % interval, %]. Left out for absent files: {', '.join(absent) or 'nothing'}. Made by "
+        f"`python benchmarks/expert.py --n-varied {options.n_varied} --n-random "
+        f"{options.n_random} --write`; machine and commit are in `expert.json`."
     )
     document = "\n\n".join(["# The scripted expert", ran, *tables(played)]) + "\n"
     print(document)
