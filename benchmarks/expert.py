@@ -1,14 +1,15 @@
 """How often the scripted expert succeeds: every task, in distribution, varied, on random layouts.
 
-    python benchmarks/expert.py [--suites NAME ...] [--n-varied 3] [--n-random 10] [--write]
+    python benchmarks/expert.py [--suites NAME ...] [--n-nominal N] [--n-varied 3] [--n-random 10]
 
-In distribution, every official initial state. Of each level of each variation, `--n-varied` initial
-states per task, each level going on where the one before it stopped, so that all get their turn.
-`--n-random` random layouts per task, without noise and as conf/policy/scripted_demonstrator.yaml
-acts. The expert acts as in `vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and
-levels that change images or words alone are not played: such an episode is its twin's again. A
-suite whose files are absent is left out and named. One process. After each suite it prints tables
-and a line of JSON; --write also keeps them in results/reference/expert.md and expert.json.
+Of each task, every official initial state, or `--n-nominal` of them; of each factor of each axis,
+`--n-varied` initial states and levels, in turn, so that all get their share; `--n-random` random
+layouts, without noise and as conf/policy/scripted_demonstrator.yaml acts. The expert acts as in
+`vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and levels that change images or
+words alone are not played: such an episode is its twin's again. A suite whose files are absent is
+left out and named. One process. After each suite it prints tables and a line of JSON; --write also
+puts the counts into results/reference/expert.csv, in the place of that suite's older ones of the
+same kind, with the commit, and what is there into expert.md and expert.json.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import pandas as pd
 import yaml
 from record import REFERENCE, conclude
 
-from vla_bench import stats
+from vla_bench import provenance, stats
 from vla_bench.construct import construct
 from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM
 from vla_bench.envs.tabletop.suite import TabletopEnv
@@ -35,58 +36,72 @@ from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import MissingDependencyError
 from vla_bench.protocols import Policy, Request
 
+TABLE = REFERENCE / "expert.csv"
+PREAMBLE = (
+    "Successes/episodes [Wilson's 95 % interval, %], by `benchmarks/expert.py`, which says how "
+    "episodes are chosen; `expert.csv` has the counts, and the commit of each suite's run. Levels "
+    "that change images or words alone are not played: the expert is blind. *random*: random "
+    "layouts; *noisy*: the same, with the demonstrator's noise."
+)
 IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY = "in distribution", "varied", "random", "noisy"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suites", nargs="+", default=list(SUITES), choices=list(SUITES))
-    parser.add_argument("--n-varied", type=int, default=3, help="per task and level")
+    parser.add_argument("--n-nominal", type=int, default=None, help="per task; default all")
+    parser.add_argument("--n-varied", type=int, default=3, help="per task and factor")
     parser.add_argument("--n-random", type=int, default=10, help="per task")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    absent: list[str] = []
+    known = pd.read_csv(TABLE, keep_default_na=False) if TABLE.exists() else pd.DataFrame()
     for suite in (SUITES[name] for name in options.suites):
         try:
-            rows += suite_rows(suite, options.n_varied, options.n_random)
-        except MissingDependencyError:
-            absent.append(suite.name)
+            rows = list(suite_rows(suite, options))
+        except MissingDependencyError as error:
+            print(f"{suite.name} is left out: {error}", file=sys.stderr)
             continue
-        conclude_with(pd.DataFrame(rows), options, absent)
+        played = counted(pd.DataFrame(rows), provenance.commit()["commit"] or "unknown")
+        known = pd.concat([others_than(played, known), played], ignore_index=True)
+        document = "\n\n".join(["# The scripted expert", PREAMBLE, *tables(known)]) + "\n"
+        if options.write:
+            known.to_csv(TABLE, index=False)
+            TABLE.with_suffix(".md").write_text(document)
+        print(document)
+        conclude("expert", summary(known))
 
 
-def conclude_with(played: pd.DataFrame, options: argparse.Namespace, absent: list[str]) -> None:
-    """Say what has been played so far: a long run may be stopped after any suite."""
-    ran = (
-        f"{len(played)} episodes of {played['suite'].nunique()} suites: every official initial "
-        "state (in distribution); of each level of each variation that changes more than images "
-        f"and words, {options.n_varied} initial states per task; {options.n_random} random layouts "
-        "per task, without noise and with the demonstrator's (noisy). Successes/episodes [Wilson's "
-        f"95 % interval, %]. Left out for absent files: {', '.join(absent) or 'nothing'}. Made by "
-        f"`python benchmarks/expert.py --n-varied {options.n_varied} --n-random "
-        f"{options.n_random} --write`; machine and commit are in `expert.json`."
-    )
-    document = "\n\n".join(["# The scripted expert", ran, *tables(played)]) + "\n"
-    print(document)
-    if options.write:
-        (REFERENCE / "expert.md").write_text(document)
-    conclude("expert", {"ran": ran, **summary(played)})
+def others_than(played: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """What `known` has of other suites, and of kinds of episodes that were not played again."""
+    if known.empty:
+        return known
+    again = set(zip(played["suite"], played["kind"], strict=True))
+    return known[[pair not in again for pair in zip(known["suite"], known["kind"], strict=True)]]
 
 
-def suite_rows(suite: Suite, n_varied: int, n_random: int) -> Iterator[dict[str, Any]]:
+def counted(rows: pd.DataFrame, commit: str) -> pd.DataFrame:
+    """Successes, episodes and the failed ones' ids by suite, task, kind, axis and factor."""
+    keys = ["suite", "task", "kind", "axis", "factor"]
+    counts = rows.groupby(keys, sort=False)["success"].agg(["sum", "size"]).reset_index()
+    failed = rows[~rows["success"]].groupby(keys, sort=False)["episode"].agg(" ".join)
+    counts = counts.merge(failed.rename("failed").reset_index(), on=keys, how="left")
+    counts = counts.rename(columns={"sum": "n_successes", "size": "n_episodes"})
+    return counts.fillna({"failed": ""}).assign(commit=commit)
+
+
+def suite_rows(suite: Suite, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row per episode; raises MissingDependencyError before the first one."""
     calm, noisy = policy("scripted"), policy("scripted_demonstrator")
     varies = suite.require is None
     for name, task in suite.tasks.items():
         print(f"{suite.name}: {name}", file=sys.stderr)
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
-        for spec in chosen(task, varied.episodes(), n_varied):
+        for spec in chosen(task, varied.episodes(), options):
             kind = IN_DISTRIBUTION if spec.variation == NOMINAL.name else VARIED
             yield row(suite, kind, spec, play(varied, spec, calm))
         varied.close()
-        if varies and not task.homes:
-            drawn = env(name, RANDOM, NOMINAL.name, n_random)
+        if varies and not task.homes and options.n_random:
+            drawn = env(name, RANDOM, NOMINAL.name, options.n_random)
             for spec in drawn.episodes():
                 yield row(suite, RANDOM_LAYOUTS, spec, play(drawn, spec, calm))
                 yield row(suite, NOISY, spec, play(drawn, spec, noisy))
@@ -103,17 +118,24 @@ def env(task: str, layouts: str, variation: str, n_episodes: int | None) -> Tabl
     return TabletopEnv([task], n_episodes, [0], (32, 32), "fast", layouts, variation)
 
 
-def chosen(task: Task, specs: Sequence[EpisodeSpec], n_varied: int) -> Iterator[EpisodeSpec]:
-    """All nominal episodes; of the levels that are felt, `n_varied` each, in turn."""
-    levels: dict[str, list[EpisodeSpec]] = {}
+def chosen(
+    task: Task, specs: Sequence[EpisodeSpec], options: argparse.Namespace
+) -> Iterator[EpisodeSpec]:
+    """Nominal episodes; of each factor that is felt, as many, initial states and levels in turn."""
+    factors: dict[str, dict[str, list[EpisodeSpec]]] = {}
     for spec in specs:
-        levels.setdefault(spec.variation, []).append(spec)
-    yield from levels.pop(NOMINAL.name)
-    felt = [level for name, level in levels.items() if is_felt(VARIATIONS[name], task)]
-    for number, level in enumerate(felt):
-        first = number * n_varied
-        turns = {index % len(level) for index in range(first, first + n_varied)}
-        yield from (level[index] for index in sorted(turns))
+        if spec.variation == NOMINAL.name or is_felt(VARIATIONS[spec.variation], task):
+            levels = factors.setdefault(spec.variation.rpartition("/")[0], {})
+            levels.setdefault(spec.variation, []).append(spec)
+    nominal = factors.pop("")[NOMINAL.name]
+    n_nominal = len(nominal) if options.n_nominal is None else options.n_nominal
+    yield from (nominal[index * len(nominal) // n_nominal] for index in range(n_nominal))
+    turn = len(task.name)  # so that not all tasks begin with the same level and initial state
+    for levels in factors.values():
+        for _ in range(options.n_varied):
+            level = list(levels.values())[turn % len(levels)]
+            yield level[turn % len(level)]
+            turn += 1
 
 
 def is_felt(variation: Variation, task: Task) -> bool:
@@ -142,51 +164,51 @@ def row(suite: Suite, kind: str, spec: EpisodeSpec, success: bool) -> dict[str, 
     return {**where, "episode": spec.id, "success": bool(success)}
 
 
-def tables(played: pd.DataFrame) -> Iterator[str]:
+def tables(counts: pd.DataFrame) -> Iterator[str]:
     """Markdown: by suite and axis, by task, by factor, and what failed."""
-    varied = played[played["kind"] == VARIED]
-    whole = played.assign(column=played["axis"].where(played["kind"] == VARIED, played["kind"]))
+    is_varied = counts["kind"] == VARIED
+    whole = counts.assign(column=counts["axis"].where(is_varied, counts["kind"]))
     yield "## By suite\n\n" + crossed(whole, "suite", list(dict.fromkeys(whole["column"])))
-    by_task = played.assign(column=played["kind"])
-    kinds = [IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY]
-    for suite in dict.fromkeys(played["suite"]):
-        own = by_task[by_task["suite"] == suite]
-        yield f"## {suite}\n\n" + crossed(own, "task", kinds)
-        factors = varied[varied["suite"] == suite]
-        if len(factors):
-            named = factors.assign(column="", factor=factors["axis"] + "/" + factors["factor"])
-            yield crossed(named, "factor", [""])
-    failed = played[~played["success"]]
-    lines = [f"- {row['suite']}: {row['episode']}, {row['kind']}" for _, row in failed.iterrows()]
+    named = counts[is_varied].assign(factor=counts["axis"] + "/" + counts["factor"])
+    factors = named.assign(column=named["suite"].str.partition("-")[0])
+    yield "## By factor\n\n" + crossed(factors, "factor", list(dict.fromkeys(factors["column"])))
+    by_kind = counts.assign(column=counts["kind"])
+    for suite, part in by_kind.groupby("suite", sort=False):
+        kinds = [IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY]
+        commits = ", ".join(dict.fromkeys(part["commit"].str[:8]))
+        yield f"## {suite}\n\nCommit {commits}.\n\n" + crossed(part, "task", kinds)
+    failed = counts[counts["failed"] != ""]
+    lines = [f"- {row['suite']}, {row['kind']}: {row['failed']}" for _, row in failed.iterrows()]
     yield "## Failures\n\n" + ("\n".join(lines) or "None.")
 
 
-def crossed(frame: pd.DataFrame, index: str, columns: Sequence[str]) -> str:
+def crossed(counts: pd.DataFrame, index: str, columns: Sequence[str]) -> str:
     """A table of successes with Wilson's 95 % interval, one row per value of `index`."""
-    lines = [[index, *(column or "success" for column in columns)], ["---"] * (len(columns) + 1)]
-    for value, part in frame.groupby(index, sort=False):
-        cells = [rate(part[part["column"] == column]["success"]) for column in columns]
-        lines.append([str(value), *cells])
+    lines = [[index, *columns], ["---"] * (len(columns) + 1)]
+    for value, part in counts.groupby(index, sort=False):
+        lines.append([str(value), *(rate(part[part["column"] == each]) for each in columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def rate(success: pd.Series) -> str:
-    if success.empty:
+def rate(counts: pd.DataFrame) -> str:
+    if counts.empty:
         return ""
-    wilson = stats.wilson(int(success.sum()), len(success))
-    return f"{success.sum()}/{len(success)} [{100 * wilson.low:.0f}, {100 * wilson.high:.0f}]"
+    k, n = int(counts["n_successes"].sum()), int(counts["n_episodes"].sum())
+    wilson = stats.wilson(k, n)
+    return f"{k}/{n} [{100 * wilson.low:.0f}, {100 * wilson.high:.0f}]"
 
 
-def summary(played: pd.DataFrame) -> dict[str, Any]:
-    """Successes and episodes by suite, kind or axis, and by task, for the JSON."""
-    figures: dict[str, Any] = {}
-    column = played["axis"].where(played["kind"] == VARIED, played["kind"])
-    for (suite, name), part in played.groupby([played["suite"], column], sort=False):
-        figures[f"{suite}/{name}"] = [int(part["success"].sum()), len(part)]
-    own = played[played["kind"] == IN_DISTRIBUTION]
-    for (suite, task), part in own.groupby(["suite", "task"], sort=False):
-        figures[f"{suite}/{task}"] = [int(part["success"].sum()), len(part)]
-    return figures
+def summary(counts: pd.DataFrame) -> dict[str, list[int]]:
+    """[successes, episodes] by suite and kind, or axis, for the JSON."""
+    column = counts["axis"].where(counts["kind"] == VARIED, counts["kind"])
+    groups = counts.groupby([counts["suite"], column], sort=False)
+    return {
+        "/".join(map(str, key)) if isinstance(key, tuple) else str(key): [
+            int(part["n_successes"].sum()),
+            int(part["n_episodes"].sum()),
+        ]
+        for key, part in groups
+    }
 
 
 if __name__ == "__main__":
