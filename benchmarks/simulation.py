@@ -1,19 +1,28 @@
-"""How fast the tabletop suite simulates and draws.
+"""How fast the tabletop suites simulate and draw.
 
     python benchmarks/simulation.py [--write]
 
-CPU milliseconds are process time, median of many calls: comparable on a busy machine. Episodes per
-second are wall time of the scripted expert with one 224x224 image per control step. The last line
-is JSON with every figure; --write also puts it into results/reference/simulation.json.
+CPU milliseconds are process time, median of many calls: comparable on a busy machine. Of each suite
+the first, the middle and the last task are measured. The last line is JSON with every figure;
+--write also puts it into results/reference/simulation.json. What the figures are:
+
+- ``SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its image.
+- ``times_faster_than_sapien``: SIMPLER's control step with its image in SAPIEN at 640x480 or
+  640x512, on a machine of this class, over ours at 640x480.
+- ``first_reset_cpu_ms``: of a task whose scene is not built yet, with its first image.
+- ``reset_cpu_ms``: the next initial state of the same task, which reuses the compiled model.
+- ``N_lanes/episodes_per_second``: wall time of the scripted expert with one 224x224 image per
+  control step in N processes; ``N_lanes/episode_cpu_seconds`` is what one episode costs then.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,79 +30,87 @@ from record import finish
 
 from vla_bench.envs.tabletop.renderer import LOOKS, check_rendering
 from vla_bench.envs.tabletop.suite import TabletopEnv
-from vla_bench.envs.tabletop.tasks.registry import TASKS
+from vla_bench.envs.tabletop.suites import SUITES, Suite
 
-CAMERA = "3rd_view_camera"
 SIZES = ((224, 224), (640, 480))
-N_CALLS = 100
-N_EPISODES = 6  # per process
+SAPIEN_MS = {"widowx": 100.0, "google_robot": 160.0}  # simpler.md 1.2, best of several runs
+N_CALLS = 40
+N_RESETS = 7
+N_EPISODES = 2  # per process and suite
 FORTH = np.array([0.01, 0.005, -0.005, 0.0, 0.0, 0.05, 1.0])
 
 
 def main() -> None:
     print(f"drawn by {check_rendering()}")
-    figures: dict[str, float] = {}
-    for task in TASKS:
-        figures |= drawing(task)
-        figures[f"{task}/control_step_cpu_ms"] = stepping(task)
-    figures |= episodes()
+    figures = {"load_average": os.getloadavg()[0]}
+    for suite in SUITES.values():
+        if suite.require is None:
+            figures |= measure(suite)
+            figures |= lanes(suite)
     finish("simulation", figures)
 
 
-def drawing(task: str) -> dict[str, float]:
-    """CPU milliseconds and wall frames per second of one image, by look and size."""
+def measure(suite: Suite) -> dict[str, float]:
+    """The first, middle and last task of a suite, in every look and size."""
+    names = list(suite.tasks)
+    figures: dict[str, float] = {}
+    for task in dict.fromkeys((names[0], names[len(names) // 2], names[-1])):
+        figures[f"{task}/first_reset_cpu_ms"], figures[f"{task}/reset_cpu_ms"] = resets(task)
+        figures[f"{task}/step_cpu_ms"] = _median(_stepping(_ready(task, SIZES[0], "fast"), False))
+        for look, size in itertools.product(LOOKS, SIZES):
+            cpu_ms = _median(_stepping(_ready(task, size, look), True))
+            figures[f"{task}/{look}/{size[0]}x{size[1]}/step_with_image_cpu_ms"] = cpu_ms
+        baseline = SAPIEN_MS.get(suite.tasks[task].scene.mount.robot.name)
+        if baseline is not None:
+            ours = figures[f"{task}/default/640x480/step_with_image_cpu_ms"]
+            figures[f"{task}/times_faster_than_sapien"] = baseline / ours
+    return {f"{suite.name}/{name}": value for name, value in figures.items()}
+
+
+def resets(task: str) -> tuple[float, float]:
+    """CPU milliseconds of the first reset, with an image, and of the next ones of the same task."""
+    env = TabletopEnv([task], None, [0], SIZES[0], "default", "official", "none")
+    specs = itertools.cycle(env.episodes())
+    before = time.process_time()
+    env.reset(next(specs))
+    env.observe(env.cameras, privileged=False)
+    first = time.process_time() - before
+    again = _median(lambda: env.reset(next(specs)), N_RESETS)
+    env.close()
+    return first * 1e3, again
+
+
+def lanes(suite: Suite) -> dict[str, float]:
+    """Episodes per wall second and CPU seconds per episode with 1 and 2 processes."""
     figures = {}
-    for look in LOOKS:
-        for size in SIZES:
-            env = _ready(task, size, look)
-            cpu_ms, per_second = _measure(partial(env.observe, [CAMERA], privileged=False))
-            name = f"{task}/{look}/{size[0]}x{size[1]}"
-            figures[f"{name}/frame_cpu_ms"] = cpu_ms
-            figures[f"{name}/frames_per_second"] = per_second
-            env.close()
+    for n in (1, 2):
+        wall, cpu = _play_in(n, suite.name)
+        figures[f"{suite.name}/{n}_lanes/episodes_per_second"] = n * N_EPISODES / wall
+        figures[f"{suite.name}/{n}_lanes/episode_cpu_seconds"] = cpu / (n * N_EPISODES)
     return figures
 
 
-def stepping(task: str) -> float:
-    """CPU milliseconds of one control step without drawing: controller, physics, judgement."""
-    env = _ready(task, (32, 32), "fast")
-    sign = [1.0]
-
-    def back_and_forth() -> None:
-        sign[0] = -sign[0]
-        env.step(sign[0] * FORTH)
-
-    return _measure(back_and_forth)[0]
-
-
-def episodes() -> dict[str, float]:
-    """Episodes per wall second with 1 and 2 processes, and their ratio."""
-    rates = {n: _episodes_per_second(n) for n in (1, 2)}
-    return {
-        "episodes_per_second/1_process": rates[1],
-        "episodes_per_second/2_processes": rates[2],
-        "episodes_per_second/ratio": rates[2] / rates[1],
-    }
-
-
-def _episodes_per_second(n_processes: int) -> float:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(n_processes) as pool:
-        pool.map(_play, [0] * n_processes, chunksize=1)  # imports, compiles, warms up
+def _play_in(n_processes: int, suite: str) -> tuple[float, float]:
+    """Wall and CPU seconds of `N_EPISODES` in each process, which have all warmed up."""
+    with multiprocessing.get_context("spawn").Pool(n_processes) as pool:
+        pool.starmap(_play, [(suite, 0)] * n_processes, chunksize=1)  # imports
         started = time.perf_counter()
-        pool.map(_play, [N_EPISODES] * n_processes, chunksize=1)
-        return n_processes * N_EPISODES / (time.perf_counter() - started)
+        cpu = pool.starmap(_play, [(suite, N_EPISODES)] * n_processes, chunksize=1)
+        return time.perf_counter() - started, sum(cpu)
 
 
-def _play(n_episodes: int) -> None:
-    """Let the expert play the first episodes of the carrot task, drawing every step."""
-    env = TabletopEnv(["carrot_on_plate"], 24, [0], (224, 224), "default", "official", "none")
+def _play(suite: str, n_episodes: int) -> float:
+    """Let the expert play the suite's first task, drawing every step; CPU seconds."""
+    task = next(iter(SUITES[suite].tasks))
+    env = TabletopEnv([task], None, [0], SIZES[0], "default", "official", "none")
+    before = time.process_time()
     for spec in env.episodes()[:n_episodes]:
         env.reset(spec)
         while not env.step(
-            env.observe([CAMERA], privileged=True).privileged["expert_action"]
+            env.observe(env.cameras, privileged=True).privileged["expert_action"]
         ).truncated:
             pass
+    return time.process_time() - before
 
 
 def _ready(task: str, size: tuple[int, int], look: str) -> TabletopEnv:
@@ -102,17 +119,28 @@ def _ready(task: str, size: tuple[int, int], look: str) -> TabletopEnv:
     return env
 
 
-def _measure(call: Callable[[], Any]) -> tuple[float, float]:
-    """Median process milliseconds and wall rate of `call`, after three calls to warm up."""
+def _stepping(env: TabletopEnv, with_image: bool) -> Callable[[], Any]:
+    """One control step, forth or back."""
+    signs = itertools.cycle([1.0, -1.0])
+
+    def step() -> None:
+        env.step(next(signs) * FORTH)
+        if with_image:
+            env.observe(env.cameras, privileged=False)
+
+    return step
+
+
+def _median(call: Callable[[], Any], n_calls: int = N_CALLS) -> float:
+    """Process milliseconds of `call`, after three calls to warm up."""
     for _ in range(3):
         call()
     seconds = []
-    started = time.perf_counter()
-    for _ in range(N_CALLS):
+    for _ in range(n_calls):
         before = time.process_time()
         call()
         seconds.append(time.process_time() - before)
-    return statistics.median(seconds) * 1e3, N_CALLS / (time.perf_counter() - started)
+    return statistics.median(seconds) * 1e3
 
 
 if __name__ == "__main__":
