@@ -17,6 +17,7 @@ DATA = {"conf": "vla_bench.conf", "results/published": "vla_bench.published"}
 # What a lane imports must run where only numpy and msgpack are installed.
 LANE_SIDE = {
     "lane",
+    "lane_child",
     "wire",
     "rollout",
     "protocols",

@@ -1,14 +1,12 @@
-"""An Env in a process of its own, maybe under another interpreter. Both ends of the pipe.
+"""An Env in a process of its own, maybe under another interpreter: the parent's end of the pipe.
 
-The child runs `serve`: it builds the env, plays one episode after another, and asks its parent
-for every chunk. An exception in it ends it with a traceback in its log: the parent records that
-and opens a fresh lane, so no broken state is ever used again. Messages are dicts with a "kind":
+The child runs `lane_child.serve`. An exception in it ends it with a traceback in its log: the
+parent records that and opens a fresh lane, so no broken state is ever used again. Messages are
+dicts with a "kind":
 
     parent -> child   open {env} | run {spec, view} | chunk {chunk} | abort
     child -> parent   description {...} | refused {text}
                       question {observations} | record {record, actions}
-
-Runs on Python 3.10 with numpy and msgpack alone (the env may need more).
 """
 
 from __future__ import annotations
@@ -20,19 +18,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from vla_bench.actions import ActionSpec, Dimension
-from vla_bench.channel import Channel, channel_pair
-from vla_bench.construct import construct
+from vla_bench.channel import channel_pair
 from vla_bench.episode import EpisodeRecord, EpisodeSpec
-from vla_bench.errors import ConfigError, EnvError, VlaBenchError
-from vla_bench.protocols import Env, FloatArray, Observation
-from vla_bench.rollout import View, rollout
+from vla_bench.errors import ConfigError, EnvError
+from vla_bench.protocols import Observation
+from vla_bench.rollout import View
 
 # Run by the child's interpreter. It makes our packages importable by their folders, and nothing
 # else: the folder they lie in may hold packages of another Python version.
@@ -46,7 +43,7 @@ class Finder:
             return importlib.util.spec_from_file_location(
                 name, folders[name] + "/__init__.py", submodule_search_locations=[folders[name]])
 sys.meta_path.insert(0, Finder)
-from vla_bench.lane import serve
+from vla_bench.lane_child import serve
 serve(*map(int, sys.argv[1].split(",")))
 """
 _ONE_CORE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
@@ -197,55 +194,3 @@ def _description(message: Mapping[str, Any]) -> Description:
         card=message["card"],
         episodes=tuple(EpisodeSpec(**spec) for spec in message["episodes"]),
     )
-
-
-class _AbortedError(Exception):
-    """The parent gave up this episode; the env lives on."""
-
-
-def serve(socket: int, memory: int) -> None:
-    """The child: one env, one episode after another, until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    channel = Channel((socket, memory))
-    try:
-        env: Env = construct(channel.receive()["env"])
-    except VlaBenchError as error:  # written for the user, who needs no traceback
-        channel.send({"kind": "refused", "text": str(error)})
-        return
-    channel.send({"kind": "description", **_describe(env)})
-    try:
-        while True:
-            _serve_episode(env, channel, channel.receive())
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        env.close()
-
-
-def _serve_episode(env: Env, channel: Channel, message: Mapping[str, Any]) -> None:
-    if message["kind"] == "abort":  # of an episode that has already ended
-        return
-    view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
-
-    def ask(observations: Sequence[Observation]) -> FloatArray:
-        question = [vars(o) for o in observations]  # asdict would copy every image
-        channel.send({"kind": "question", "observations": question})
-        answer = channel.receive()
-        if answer["kind"] == "abort":
-            raise _AbortedError
-        chunk: FloatArray = answer["chunk"]
-        return chunk
-
-    try:
-        record = rollout(env, EpisodeSpec(**message["spec"]), ask, view)
-    except _AbortedError:
-        return
-    channel.send({"kind": "record", "record": record.to_dict(), "actions": record.actions})
-
-
-def _describe(env: Env) -> dict[str, Any]:
-    return {
-        "name": env.name,
-        "action_spec": [asdict(d) for d in env.action_spec.dimensions],
-        "cameras": list(env.cameras),
-        "card": dict(env.card),
-        "episodes": [asdict(spec) for spec in env.episodes()],
-    }

@@ -1,0 +1,71 @@
+"""The child's end of a lane: builds the env, plays episodes, asks its parent for every chunk.
+
+Runs on Python 3.10 with numpy and msgpack alone (the env may need more). The messages are those of
+`lane.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vla_bench.channel import Channel
+from vla_bench.construct import construct
+from vla_bench.episode import EpisodeSpec
+from vla_bench.errors import VlaBenchError
+from vla_bench.protocols import Env, FloatArray, Observation
+from vla_bench.rollout import View, rollout
+
+
+class _AbortedError(Exception):
+    """The parent gave up this episode; the env lives on."""
+
+
+def serve(socket: int, memory: int) -> None:
+    """Serve one env, one episode after another, until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    channel = Channel((socket, memory))
+    try:
+        env: Env = construct(channel.receive()["env"])
+    except VlaBenchError as error:  # written for the user, who needs no traceback
+        channel.send({"kind": "refused", "text": str(error)})
+        return
+    channel.send({"kind": "description", **_describe(env)})
+    try:
+        while True:
+            _serve_episode(env, channel, channel.receive())
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        env.close()
+
+
+def _serve_episode(env: Env, channel: Channel, message: Mapping[str, Any]) -> None:
+    if message["kind"] == "abort":  # of an episode that has already ended
+        return
+    view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
+
+    def ask(observations: Sequence[Observation]) -> FloatArray:
+        question = [vars(o) for o in observations]  # asdict would copy every image
+        channel.send({"kind": "question", "observations": question})
+        answer = channel.receive()
+        if answer["kind"] == "abort":
+            raise _AbortedError
+        chunk: FloatArray = answer["chunk"]
+        return chunk
+
+    try:
+        record = rollout(env, EpisodeSpec(**message["spec"]), ask, view)
+    except _AbortedError:
+        return
+    channel.send({"kind": "record", "record": record.to_dict(), "actions": record.actions})
+
+
+def _describe(env: Env) -> dict[str, Any]:
+    return {
+        "name": env.name,
+        "action_spec": [asdict(d) for d in env.action_spec.dimensions],
+        "cameras": list(env.cameras),
+        "card": dict(env.card),
+        "episodes": [asdict(spec) for spec in env.episodes()],
+    }
