@@ -1,34 +1,21 @@
-"""One compiled scene with its robot and objects: state, motion, contacts; knows no success rule.
-
-All physics settings are here. They were swept for grasp stability: the ``discrete`` integrator at
-5 ms held 60 of 60 carrots at the slip of a 2 ms ``implicitfast``.
-"""
+"""One compiled scene with its robot and objects: state, motion, contacts; knows no success rule."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import mujoco
 import numpy as np
 
 from vla_bench.envs.tabletop.contacts import contact_impulses, is_pushed_apart, is_touch
 from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix, multiply, quaternion_of
-from vla_bench.envs.tabletop.objects.builder import TabletopObject, add_object
-from vla_bench.envs.tabletop.renderer import Look, Renderer, prepare
-from vla_bench.envs.tabletop.robots.build import add_robot
-from vla_bench.envs.tabletop.robots.robot import Robot
-from vla_bench.envs.tabletop.scenes.scene import (
-    Furniture,
-    Scene,
-    add_camera,
-    add_lights,
-    mount_camera,
-)
+from vla_bench.envs.tabletop.objects.builder import TabletopObject
+from vla_bench.envs.tabletop.physics import compile_model, n_substeps
+from vla_bench.envs.tabletop.renderer import Look, Renderer
+from vla_bench.envs.tabletop.scenes.scene import Scene, mount_camera
 from vla_bench.errors import EnvError
 from vla_bench.protocols import FloatArray, Image
 
-TIMESTEP = 0.005  # s, nearly: a control period has a whole number of them
 SETTLE_SECONDS = 1.0
 SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
 STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
@@ -46,7 +33,7 @@ class World:
     def __init__(self, scene: Scene, objects: Mapping[str, TabletopObject], look: Look) -> None:
         self.scene, self.objects = scene, objects
         self.robot = scene.mount.robot
-        self.model = _compile(scene, objects, look)
+        self.model = compile_model(scene, objects, look)
         self.data = mujoco.MjData(self.model)
         self.controller = scene.mount.controller(self.model, self.robot)
         self._renderer: Renderer | None = None
@@ -114,11 +101,11 @@ class World:
 
     def step(self, action: FloatArray) -> None:
         """Execute one action (7,) for one control period. Raises EnvError if the physics breaks."""
-        n_substeps = _n_substeps(self.robot)
-        targets = self.controller.command(self.data, action, n_substeps)
+        n_steps = n_substeps(self.robot)
+        targets = self.controller.command(self.data, action, n_steps)
         for row in targets:
             self.data.ctrl[:] = row
-            mujoco.mj_step(self.model, self.data, nstep=n_substeps // len(targets))
+            mujoco.mj_step(self.model, self.data, nstep=n_steps // len(targets))
         if any(self.data.warning[kind].number for kind in BROKEN):
             raise EnvError(f"The physics became unstable at action {action.tolist()}.")
         mujoco.mj_kinematics(self.model, self.data)
@@ -235,29 +222,3 @@ class World:
             linear += float(np.linalg.norm(self.data.qvel[address : address + 3]))
             angular += float(np.linalg.norm(self.data.qvel[address + 3 : address + 6]))
         return linear <= STILL[0] and angular <= STILL[1]
-
-
-def _n_substeps(robot: Robot) -> int:
-    """Steps of the physics in one control period."""
-    return round(1.0 / (robot.control_hz * TIMESTEP))
-
-
-def _compile(scene: Scene, objects: Mapping[str, TabletopObject], look: Look) -> Any:
-    spec = mujoco.MjSpec()
-    option = spec.option
-    robot = scene.mount.robot
-    option.timestep = 1.0 / (robot.control_hz * _n_substeps(robot))
-    option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE
-    option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0
-    option.iterations, option.ls_iterations, option.tolerance = 20, 20, 1e-7
-    prepare(spec, look)
-    add_robot(spec, robot, scene.mount.base)
-    if scene.mount.dress is not None:
-        scene.mount.dress(spec, robot)
-    scene.build(Furniture(spec, scene.repaint))
-    add_lights(spec, scene)
-    for camera in scene.cameras:
-        add_camera(spec, camera, scene.mount.base)
-    for name, kind in objects.items():
-        add_object(spec, kind, name)
-    return spec.compile()
