@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_toys import SPEC
 
 from vla_bench.errors import ConfigError
 from vla_bench.policies import bundled
@@ -23,8 +24,6 @@ from vla_bench.policies.diffusion.policy import DiffusionPolicy
 from vla_bench.policies.diffusion.process import Sampler
 from vla_bench.policies.diffusion.spec import LanguageSpec, ObservationSpec, UnetSpec
 from vla_bench.protocols import FloatArray, Observation, Request
-
-from .training_toys import SPEC
 
 torch.set_num_threads(1)
 SPACE = ObservationSpec(
