@@ -1,4 +1,5 @@
-# Two commands do everything: `make bench` and `make test`. Neither needs a GPU, weights or SIMPLER.
+# Two commands do everything: `make bench` and `make test`. Neither needs a GPU, downloaded weights or
+# SIMPLER.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ export MUJOCO_GL ?= egl
 
 bench: $(RUN)
 	$(BIN)/vla-bench doctor
-	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,uniform_random env=widowx_simpler_tabletop 'output=results/bench/$${hydra:runtime.choices.policy}'
+	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,diffusion_mini_widowx,uniform_random env=widowx_simpler_tabletop 'output=results/bench/$${hydra:runtime.choices.policy}'
 	$(BIN)/vla-bench report results/bench/*
 
 test: $(DEV)
@@ -38,7 +39,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN): pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) .
+	$(INSTALL) '.[diffusion]'
 	touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
