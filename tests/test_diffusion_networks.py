@@ -34,7 +34,7 @@ from vla_bench.policies.diffusion.transformer import TransformerDenoiser
 from vla_bench.policies.diffusion.unet import StepEmbedding, Unet1d
 
 torch.set_num_threads(1)
-TOLERANCE = 2e-6  # 0 on the machine that made the goldens
+TOLERANCE = 1e-4  # 0 where the goldens were made; up to 4e-5 by other CPUs' convolutions
 UNETS = ("film", "bias_only", "uncond", "localcond_bug", "two_levels_h8")
 PUSH_T = TransformerSpec(8, 4, 256, 0, 0.0, 0.3)
 
@@ -85,7 +85,7 @@ def test_a_unet_computes_the_published_outputs_and_gradients(
     torch.testing.assert_close(y, golden["y"], atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(loss, golden["loss"], atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(x.grad, golden["grad_x"], atol=TOLERANCE, rtol=0)
-    torch.testing.assert_close(norms, golden["grad_norms"], atol=TOLERANCE, rtol=1e-5)
+    torch.testing.assert_close(norms, golden["grad_norms"], atol=TOLERANCE, rtol=2e-4)
     idle = [name for name, parameter in parameters.items() if parameter.grad is None]
     assert idle == expected["params_without_grad"]
     at_five = net(golden["x"], torch.tensor(5), *conditions)
