@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from vla_bench.data.trajectory import (
-    Images,
-    Indices,
-    Schema,
-    Trajectory,
-    TrajectoryDataset,
-    Vectors,
-)
+from vla_bench.data.frames import Relabelled
+from vla_bench.data.trajectory import Indices, Schema, Trajectory, TrajectoryDataset, Vectors
 from vla_bench.policies.diffusion.actions import ActionConverter, AsTrained
 
 
@@ -53,27 +46,4 @@ class Converted:
                 self._dataset.schema.state_names,
             )
             self._rows[index] = rows.astype(np.float32)
-        return _Retold(trajectory, self._rows[index])
-
-
-@dataclass(frozen=True)
-class _Retold:
-    """`told` with other actions."""
-
-    told: Trajectory
-    actions: Vectors
-
-    @property
-    def id(self) -> str:
-        return self.told.id
-
-    @property
-    def instructions(self) -> Sequence[str]:
-        return self.told.instructions
-
-    @property
-    def states(self) -> Vectors:
-        return self.told.states
-
-    def images(self, camera: str, frames: Indices) -> Images:
-        return self.told.images(camera, frames)
+        return Relabelled(trajectory, self._rows[index])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_bench.actions import DELTA_TCP_POSE
-from vla_bench.data.frames import without_noops
+from vla_bench.data.frames import Relabelled, without_noops
 from vla_bench.data.trajectory import (
-    Images,
     Indices,
     Schema,
     Trajectory,
     TrajectoryDataset,
-    Vectors,
     check_fits,
 )
 from vla_bench.policies.openvla.robots import RobotConvention
@@ -40,32 +37,8 @@ class Demonstrations:
         return self.dataset.lengths
 
     def __getitem__(self, index: int) -> Trajectory:
-        return _Converted(self.dataset[index], self.convention)
-
-
-@dataclass(frozen=True)
-class _Converted:
-    whole: Trajectory
-    convention: RobotConvention
-
-    @property
-    def id(self) -> str:
-        return self.whole.id
-
-    @property
-    def instructions(self) -> Sequence[str]:
-        return self.whole.instructions
-
-    @property
-    def states(self) -> Vectors:
-        return self.whole.states
-
-    @property
-    def actions(self) -> Vectors:
-        return self.convention.to_predict(self.whole.actions)
-
-    def images(self, camera: str, frames: Indices) -> Images:
-        return self.whole.images(camera, frames)
+        whole = self.dataset[index]
+        return Relabelled(whole, self.convention.to_predict(whole.actions))
 
 
 def demonstrations(

@@ -71,6 +71,29 @@ class _Subset:
         return self.whole.images(camera, self.kept[frames])
 
 
+@dataclass(frozen=True)
+class Relabelled:
+    """`whole` with other actions, (T, dim)."""
+
+    whole: Trajectory
+    actions: Vectors
+
+    @property
+    def id(self) -> str:
+        return self.whole.id
+
+    @property
+    def instructions(self) -> Sequence[str]:
+        return self.whole.instructions
+
+    @property
+    def states(self) -> Vectors:
+        return self.whole.states
+
+    def images(self, camera: str, frames: Indices) -> Images:
+        return self.whole.images(camera, frames)
+
+
 def without_noops(dataset: TrajectoryDataset) -> FrameSubset:
     """`dataset` without the steps that OpenVLA's LIBERO data leave out; reads every action.
 
