@@ -12,7 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Vector, rotation_vector
+from vla_bench.envs.tabletop.geometry import (
+    Vector,
+    about_axis,
+    matrix,
+    rotation_vector,
+)
 from vla_bench.envs.tabletop.servo import FAST, SLOW, UP, action_towards
 from vla_bench.envs.tabletop.tasks.put_on import MAX_GRASP_ANGLE
 from vla_bench.envs.tabletop.world import World
@@ -58,6 +63,9 @@ class Grasp:
         along: The object's axis that the fingers close across, in its frame.
         quarter_turns: Whether turning the hand by 90 degrees holds it as well.
         drop: How far above the target to let go, m.
+        turn: Of the hand about the vertical from its home, rad, to which the grasp is as near as
+            the object's symmetry allows: the middle of the object's turns, so that objects turned
+            almost alike are never grasped half a turn apart.
     """
 
     point: tuple[float, float]
@@ -65,6 +73,7 @@ class Grasp:
     along: Vector
     quarter_turns: bool = False
     drop: float = 0.003
+    turn: float = 0.0
 
 
 class PlacementJudge(Protocol):
@@ -194,7 +203,7 @@ class PickAndPlaceExpert:
         return place
 
     def _grasp_rotation(self) -> FloatArray:
-        """Tool pointing down, fingers closing across the object, as little turned as possible."""
+        """Tool pointing down, fingers closing across the object, as near to `turn` as possible."""
         grasp = self._plan.grasp
         _, rotation = self._world.frame(self._plan.goal.source)
         along = self._world.turned_to_base(rotation) @ np.array(grasp.along)
@@ -204,7 +213,8 @@ class PickAndPlaceExpert:
         if grasp.quarter_turns and length == width:
             closing += [np.cross(UP, across), -np.cross(UP, across)]
         choices = [np.stack([-UP, axis, np.cross(-UP, axis)], axis=1) for axis in closing]
-        turns = [float(np.linalg.norm(rotation_vector(c @ self._home.T))) for c in choices]
+        middle = matrix(about_axis("z", grasp.turn)) @ self._home
+        turns = [float(np.linalg.norm(rotation_vector(c @ middle.T))) for c in choices]
         return choices[int(np.argmin(turns))]
 
     def _centre(self, name: str) -> FloatArray:

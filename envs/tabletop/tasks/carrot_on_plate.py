@@ -14,7 +14,7 @@ from vla_bench.envs.tabletop.tasks.task import Layout, Task
 
 HALF_EDGE = 0.075
 YAWS = (math.pi, -math.pi / 2)
-GRASP = Grasp(point=(0.012, 0.0), height=0.001, along=(1.0, 0.0, 0.0))
+GRASP = Grasp(point=(0.012, 0.0), height=0.001, along=(1.0, 0.0, 0.0), turn=math.pi / 4)
 
 
 def _layouts() -> tuple[Layout, ...]:

@@ -13,7 +13,7 @@ from vla_bench.envs.tabletop.tasks.task import Layout, Task
 
 HALF_EDGE = 0.075
 YAWS = (0.0, math.pi / 2)
-GRASP = Grasp(point=(0.010, 0.0), height=0.009, along=(1.0, 0.0, 0.0))
+GRASP = Grasp(point=(0.010, 0.0), height=0.009, along=(1.0, 0.0, 0.0), turn=math.pi / 4)
 
 
 def _layouts() -> tuple[Layout, ...]:
