@@ -16,7 +16,9 @@ from vla_bench.data.image_ops import resize_lanczos3
 from vla_bench.data.keyframes import gripper_column, keyframes, next_keyframes
 from vla_bench.data.loader import Samples
 from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
+from vla_bench.data.view import View, Viewed
 from vla_bench.data.windows import Window
+from vla_bench.errors import ConfigError
 
 SCHEMA = Schema({"front": (20, 30)}, ("height",), DELTA_TCP_POSE.names, DELTA_TCP_POSE, 5.0)
 
@@ -102,8 +104,8 @@ def test_data_sets_that_differ_cannot_be_joined() -> None:
 
 def test_cached_frames_are_the_resized_ones_and_are_prepared_once(tmp_path: Path) -> None:
     clips = Clips("a", 0)
-    cached = CachedDataset(clips, {"front": (8, 10)}, tmp_path, 2)
-    again = CachedDataset(Unreadable("a", 0), {"front": (8, 10)}, tmp_path, 2)
+    cached = CachedDataset(clips, {"front": View(8, 10)}, tmp_path, 2)
+    again = CachedDataset(Unreadable("a", 0), {"front": View(8, 10)}, tmp_path, 2)
     for dataset in (cached, again):
         assert dataset.schema.cameras == {"front": (8, 10)}
         for i, clip in enumerate(clips.clips):
@@ -113,9 +115,29 @@ def test_cached_frames_are_the_resized_ones_and_are_prepared_once(tmp_path: Path
             np.testing.assert_array_equal(dataset[i].actions, clip.actions)
 
 
+def test_a_view_is_the_same_part_of_every_image_cached_or_not(tmp_path: Path) -> None:
+    clips = Clips("a", 0)
+    views = {"front": View(4, 5, (0.5, 0.25, 1.0, 0.75))}
+    height, width = clips.clips[0].pixels.shape[1:3]
+    part = np.s_[round(height * 0.5) :, round(width * 0.25) : round(width * 0.75)]
+    expected = np.stack([resize_lanczos3(image[part], 4, 5) for image in clips.clips[0].pixels])
+    for dataset in (Viewed(clips, views), CachedDataset(clips, views, tmp_path, 1)):
+        assert dataset.schema.cameras == {"front": (4, 5)}
+        images = dataset[0].images("front", np.arange(len(expected)))
+        np.testing.assert_array_equal(images, expected)
+    CachedDataset(clips, {"front": View(4, 5)}, tmp_path, 1)
+    assert len(list(tmp_path.iterdir())) == 2  # another part, another file
+
+
+@pytest.mark.parametrize("box", [(0.5, 0.0, 0.5, 1.0), (0.0, -0.1, 1.0, 1.0), (0.0, 0.0, 1.0, 2.0)])
+def test_a_view_of_no_part_is_refused(box: tuple[float, float, float, float]) -> None:
+    with pytest.raises(ConfigError, match=r"\[top, left, bottom, right\], fractions"):
+        View(8, 8, box)
+
+
 def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Path) -> None:
-    CachedDataset(Clips("a", 0), {"front": (8, 10)}, tmp_path, 1)
-    other = CachedDataset(Clips("a", 1), {"front": (8, 10)}, tmp_path, 1)
+    CachedDataset(Clips("a", 0), {"front": View(8, 10)}, tmp_path, 1)
+    other = CachedDataset(Clips("a", 1), {"front": View(8, 10)}, tmp_path, 1)
     expected = resize_lanczos3(Clips("a", 1)[0].pixels[0], 8, 10)
     np.testing.assert_array_equal(other[0].images("front", np.array([0]))[0], expected)
     assert len(list(tmp_path.iterdir())) == 2
@@ -123,8 +145,8 @@ def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Pat
 
 def test_frames_that_failed_halfway_are_not_taken_for_whole(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
-        CachedDataset(Unreadable("a", 0), {"front": (8, 10)}, tmp_path, 1)
-    cached = CachedDataset(Clips("a", 0), {"front": (8, 10)}, tmp_path, 1)
+        CachedDataset(Unreadable("a", 0), {"front": View(8, 10)}, tmp_path, 1)
+    cached = CachedDataset(Clips("a", 0), {"front": View(8, 10)}, tmp_path, 1)
     assert cached[1].images("front", np.array([5])).any()
 
 

@@ -13,12 +13,11 @@ from vla_bench.data.keyframes import n_until_idle
 from vla_bench.errors import ConfigError
 from vla_bench.policies.diffusion.encoder import ObservationEncoder
 from vla_bench.policies.diffusion.model import DiffusionModel
+from vla_bench.policies.diffusion.plain import from_plain, to_plain
 from vla_bench.policies.diffusion.spec import (
     ConvSpec,
     KeyframeSpec,
     ModelSpec,
-    from_plain,
-    to_plain,
 )
 from vla_bench.policies.diffusion.targets import beyond_mishap
 from vla_bench.policies.diffusion.training import DiffusionLearner, Start
@@ -84,6 +83,27 @@ def test_the_keyframe_adds_its_weighted_error_to_the_loss() -> None:
     gap = (predicted - batch["keyframe"]).square().mean()
     more = (predicted - batch["keyframe"] - 10.0).square().mean()
     assert (far - whole).item() == pytest.approx(0.5 * (more - gap).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+def test_the_denoiser_is_told_the_keyframe_only_where_the_spec_says_so(conditions: bool) -> None:
+    torch.manual_seed(0)
+    assert SMALL.keyframe is not None
+    spec = replace(SMALL, keyframe=replace(SMALL.keyframe, conditions=conditions))
+    model, observed = DiffusionModel(spec).eval(), _observed(2, 1)
+    pose = observed[SMALL.keyframe.key][:, -1:]
+    head = model.keyframe.get_submodule("2")
+    torch.nn.init.zeros_(head.weight)
+    told = []
+    for height in (0.0, 0.5):
+        torch.nn.init.constant_(head.bias, height)
+        told.append(model.condition(observed))
+    n_features = model.encoder.n_features
+    assert told[0].shape[-1] == n_features + (14 if conditions else 0)
+    assert torch.equal(told[0], told[1]) != conditions
+    if conditions:
+        assert (told[1][..., n_features:-7] == 0.5).all()
+        assert torch.allclose(told[1][..., -7:], (0.5 - pose).expand_as(told[1][..., -7:]))
 
 
 def test_rows_after_a_mishap_are_not_learned_and_the_mishap_itself_is() -> None:

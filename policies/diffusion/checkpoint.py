@@ -17,7 +17,8 @@ from vla_bench.policies.bundled import checkpoint_folder
 from vla_bench.policies.diffusion.lerobot import read_lerobot
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.original import read_original
-from vla_bench.policies.diffusion.spec import ModelSpec, differences, from_plain, to_plain
+from vla_bench.policies.diffusion.plain import differences, from_plain, to_plain
+from vla_bench.policies.diffusion.spec import ModelSpec
 
 _FORMAT = "vla_bench.diffusion/1"
 

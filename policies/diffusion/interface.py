@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vla_bench.data.image_ops import resize_lanczos3
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.diffusion.actions import ActionConverter
 from vla_bench.policies.diffusion.spec import ModelSpec
-from vla_bench.protocols import FloatArray, Image, Observation, Request
+from vla_bench.protocols import FloatArray, Observation, Request
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Interface:
         windows = [_window(request, spec.horizons.n_obs_steps) for request in requests]
         batch = {}
         for key, camera in self.cameras.items():
-            size = spec.observation.shapes[key][1:]
-            images = [[_image(o, camera, size) for o in window] for window in windows]
+            view = spec.observation.view(key)
+            images = [[view(o.images[camera]) for o in window] for window in windows]
             levels = torch.from_numpy(np.array(images))
             batch[key] = levels.permute(0, 1, 4, 2, 3).float() / 255
         for key, names in self.proprio.items():
@@ -75,10 +74,6 @@ class Interface:
 def _window(request: Request, n_obs: int) -> list[Observation]:
     seen = list(request.observations)[-n_obs:]
     return [seen[0]] * (n_obs - len(seen)) + seen
-
-
-def _image(observation: Observation, camera: str, size: Sequence[int]) -> Image:
-    return resize_lanczos3(observation.images[camera], size[0], size[1])
 
 
 def _vector(observation: Observation, names: Sequence[str]) -> FloatArray:

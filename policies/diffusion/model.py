@@ -35,9 +35,12 @@ class DiffusionModel(nn.Module):
         self.encoder = ObservationEncoder(spec.observation)
         shapes = {k: s for k, s in spec.observation.shapes.items() if k != "language"}
         self.normalizer = Normalizer({**shapes, "action": (spec.action_dim,)})
-        self.denoiser = _denoiser(spec, self.encoder.n_features)
+        n_features = self.encoder.n_features
         if spec.keyframe is not None:
-            self.keyframe = _keyframe_head(spec, self.encoder.n_features)
+            self.keyframe = _keyframe_head(spec, n_features)
+            if spec.keyframe.conditions:
+                n_features += 2 * spec.keyframe_dim
+        self.denoiser = _denoiser(spec, n_features)
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error of the prediction at random diffusion steps, with random noise."""
@@ -51,7 +54,7 @@ class DiffusionModel(nn.Module):
         """`loss` with its random draws given: noise (draws, B, T, A), int64 steps (B,)."""
         spec = self.spec.diffusion
         n_draws = len(noise)
-        condition = self.condition(batch)
+        condition, keyframe = self._encoded(batch)
         clean = self.normalizer.normalize("action", batch["action"]).repeat(n_draws, 1, 1)
         flat_noise, all_steps = noise.flatten(end_dim=1), steps.repeat(n_draws)
         noisy = add_noise(spec, clean, flat_noise, all_steps)
@@ -61,15 +64,14 @@ class DiffusionModel(nn.Module):
         error = functional.mse_loss(predicted, target, reduction="none")
         if spec.masks_padding:
             error = error * ~batch["action_is_pad"].repeat(n_draws, 1)[:, :, None]
-        return error.mean() + self._keyframe_loss(condition, batch)
+        return error.mean() + self._keyframe_loss(keyframe, batch)
 
-    def _keyframe_loss(self, condition: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    def _keyframe_loss(self, predicted: Tensor | None, batch: Mapping[str, Tensor]) -> Tensor:
         chosen = self.spec.keyframe
-        if chosen is None:
-            return condition.new_zeros(())
+        if chosen is None or predicted is None:
+            return batch["action"].new_zeros(())
         target = self.normalizer.normalize(chosen.key, batch["keyframe"])
-        loss = functional.mse_loss(self.keyframe(condition[:, -1]), target)
-        return chosen.weight * loss
+        return chosen.weight * functional.mse_loss(predicted, target)
 
     @torch.no_grad()
     def sample(
@@ -98,7 +100,11 @@ class DiffusionModel(nn.Module):
         return self.normalizer.unnormalize("action", normalized)
 
     def condition(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, To, C) of the oldest To time steps given."""
+        """What the denoiser is told, (B, To, C), from the oldest To time steps given."""
+        return self._encoded(observations)[0]
+
+    def _encoded(self, observations: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """`condition`, and the keyframe (B, D), normalized, that the newest step foresees."""
         n_obs = self.spec.horizons.n_obs_steps
         normalized = {}
         for key in self.spec.observation.shapes:
@@ -108,13 +114,19 @@ class DiffusionModel(nn.Module):
                 values = observations[key][:, :n_obs]
                 normalized[key] = self.normalizer.normalize(key, values)
         features: Tensor = self.encoder(normalized)
-        return features
+        chosen = self.spec.keyframe
+        if chosen is None:
+            return features, None
+        keyframe: Tensor = self.keyframe(features[:, -1])
+        if chosen.conditions:
+            ahead = torch.cat((keyframe, keyframe - normalized[chosen.key][:, -1]), dim=-1)
+            features = torch.cat((features, ahead[:, None].expand(-1, n_obs, -1)), dim=-1)
+        return features, keyframe
 
 
 def _keyframe_head(spec: ModelSpec, n_features: int) -> nn.Module:
-    assert spec.keyframe is not None
-    (dim,) = spec.observation.shapes[spec.keyframe.key]
-    return nn.Sequential(nn.Linear(n_features, n_features), nn.ReLU(), nn.Linear(n_features, dim))
+    outputs = nn.Linear(n_features, spec.keyframe_dim)
+    return nn.Sequential(nn.Linear(n_features, n_features), nn.ReLU(), outputs)
 
 
 def _denoiser(spec: ModelSpec, n_features: int) -> nn.Module:

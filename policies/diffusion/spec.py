@@ -7,9 +7,9 @@ from the configuration inside a published checkpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
+from vla_bench.data.view import WHOLE, View
 from vla_bench.errors import ConfigError, unknown_name
 
 
@@ -120,20 +120,33 @@ class ObservationSpec:
         vision: How images are encoded; None where there are none.
         language: How the instruction is encoded; None where ``shapes`` has no ``language``.
         mlp: Widths of ReLU layers applied to the concatenation; empty for none.
+        boxes: Image key -> [top, left, bottom, right], as fractions, of the camera's image: the
+            part that the network is shown, at the size in ``shapes``. All of it where absent.
     """
 
     shapes: Mapping[str, Sequence[int]]
     vision: VisionSpec | ConvSpec | None
     language: LanguageSpec | None
     mlp: Sequence[int]
+    boxes: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key in self.boxes:
+            if key not in self.image_keys:
+                raise unknown_name("image of boxes", key, self.image_keys)
+            self.view(key)
         if (self.language is None) != ("language" not in self.shapes):
             raise ConfigError("shapes has a key 'language' exactly when language is given.")
         if self.vision is None and self.image_keys:
             raise ConfigError(f"Images {', '.join(self.image_keys)} need a vision spec.")
         if isinstance(self.vision, ConvSpec) and self.language is None:
             raise ConfigError("A ConvSpec is told what to look for: give shapes and language.")
+
+    def view(self, key: str) -> View:
+        """What the network is shown of the image `key`. Raises ConfigError for no such part."""
+        _, height, width = self.shapes[key]
+        top, left, bottom, right = self.boxes.get(key, WHOLE)
+        return View(height, width, (top, left, bottom, right))
 
     @property
     def image_keys(self) -> tuple[str, ...]:
@@ -207,10 +220,13 @@ class KeyframeSpec:
     Attributes:
         key: A vector of the observation, such as the pose of the tool.
         weight: Of its mean squared error (normalized) beside the diffusion's.
+        conditions: Whether the denoiser is told the prediction, and how far the newest value of
+            `key` is from it; else the prediction is for training alone.
     """
 
     key: str
     weight: float
+    conditions: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,62 +245,7 @@ class ModelSpec:
         if self.keyframe is not None and self.keyframe.key not in vectors:
             raise unknown_name("vector of the observation", self.keyframe.key, vectors)
 
-
-_CLASSES = {
-    c.__name__: c
-    for c in (
-        UnetSpec,
-        TransformerSpec,
-        VisionSpec,
-        ConvSpec,
-        KeyframeSpec,
-        LanguageSpec,
-        ObservationSpec,
-        Horizons,
-        DiffusionSpec,
-        ModelSpec,
-    )
-}
-
-
-def to_plain(value: Any) -> Any:
-    """A spec as JSON types: dicts that name their class under ``type``, lists, scalars."""
-    if is_dataclass(value):
-        plain = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-        return {"type": type(value).__name__, **plain}
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [to_plain(item) for item in value]
-    return value
-
-
-def from_plain(value: Any) -> Any:
-    """Inverse of `to_plain`. Raises ConfigError for a class that is no spec."""
-    if isinstance(value, Mapping):
-        plain = {key: from_plain(item) for key, item in value.items() if key != "type"}
-        if "type" not in value:
-            return plain
-        if value["type"] not in _CLASSES:
-            raise unknown_name("spec", str(value["type"]), _CLASSES)
-        return _CLASSES[value["type"]](**plain)
-    return value
-
-
-def differences(asked: ModelSpec, found: ModelSpec) -> list[str]:
-    """One line per differing field, ``path: asked | found``; empty when equal."""
-    left, right = _leaves(to_plain(asked)), _leaves(to_plain(found))
-    return [
-        f"{path}: {left.get(path, '(absent)')} | {right.get(path, '(absent)')}"
-        for path in dict.fromkeys((*left, *right))
-        if left.get(path, "(absent)") != right.get(path, "(absent)")
-    ]
-
-
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {path: value}
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        found |= _leaves(item, f"{path}.{key}" if path else key)
-    return found
+    @property
+    def keyframe_dim(self) -> int:
+        assert self.keyframe is not None
+        return self.observation.shapes[self.keyframe.key][0]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
-from vla_bench.data.image_ops import resize_lanczos3
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.statistics import DatasetStatistics, statistics_of
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset, check_fits
@@ -25,8 +24,9 @@ from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.model import DiffusionModel
 from vla_bench.policies.diffusion.optimizer import decayed_parameters
+from vla_bench.policies.diffusion.plain import to_plain
 from vla_bench.policies.diffusion.range_check import check_ranges
-from vla_bench.policies.diffusion.spec import ModelSpec, VisionSpec, to_plain
+from vla_bench.policies.diffusion.spec import ModelSpec, VisionSpec
 from vla_bench.policies.diffusion.targets import (
     beyond_mishap,
     mishaps,
@@ -74,9 +74,9 @@ class DiffusionLearner:
             horizons.n_prediction, horizons.n_obs_steps, horizons.n_action_steps
         )
         self.module: nn.Module = network
-        sizes = {c: _size(spec, key) for key, c in interface.cameras.items()}
+        views = {c: spec.observation.view(key) for key, c in interface.cameras.items()}
         self.samples = Samples(
-            converted(data.at_sizes(sizes), interface.actions),
+            converted(data.at_views(views), interface.actions),
             episodes,
             window,
             cameras,
@@ -118,9 +118,7 @@ class DiffusionLearner:
             value = self._keyframes[sample.episode][sample.frame]
             example["keyframe"] = torch.from_numpy(value).float()
         for key, camera in self._interface.cameras.items():
-            height, width = _size(self._spec, key)
-            images = [resize_lanczos3(image, height, width) for image in sample.images[camera]]
-            example[key] = torch.from_numpy(np.stack(images))
+            example[key] = torch.from_numpy(sample.images[camera])
         for key, columns in self._columns.items():
             example[key] = torch.from_numpy(sample.states[:, columns]).float()
         if self._encode_text is not None:
@@ -185,12 +183,6 @@ def learner(settings: Settings) -> DiffusionLearner:
     model = None if policy["model"] is None else construct(policy["model"])
     start = Start(model, policy["checkpoint"])
     return DiffusionLearner(start, construct(policy["interface"]), recorded(settings))
-
-
-def _size(spec: ModelSpec, key: str) -> tuple[int, int]:
-    """(height, width) of an image as the network takes it."""
-    _, height, width = spec.observation.shapes[key]
-    return height, width
 
 
 def _groups(network: DiffusionModel) -> list[Group]:

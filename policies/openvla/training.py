@@ -16,6 +16,7 @@ from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
 from vla_bench.data.trajectory import Indices
+from vla_bench.data.view import View
 from vla_bench.data.windows import Window
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
@@ -176,7 +177,8 @@ def learner(settings: Settings) -> OpenVLALearner:
     folder = locate(name)
     model = method.load(folder, torch.device("cpu"), settings.seed)  # the loop says which GPU
     size = model.config.image_size
-    frames = record.at_sizes({camera: (size, size)})
+    views = {camera: View(size, size)}
+    frames = record.labels if record.cache is None else record.at_views(views)
     data = demonstrations(frames, convention, camera, method.drop_noops)
     return OpenVLALearner(Start(name, folder, model), method, data, camera, record.n_used(data))
 

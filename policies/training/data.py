@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vla_bench.data.concatenated import Concatenated
-from vla_bench.data.frame_cache import CachedDataset, Size
+from vla_bench.data.frame_cache import CachedDataset
 from vla_bench.data.keyframes import n_until_idle
 from vla_bench.data.lerobot_format import ACTION
 from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.trajectory import Indices, TrajectoryDataset
+from vla_bench.data.view import View, Viewed
 from vla_bench.policies.training.settings import Settings
 
 
@@ -33,11 +34,11 @@ class Recorded:
     cache: str | None = None
     n_workers: int = 1
 
-    def at_sizes(self, sizes: Mapping[str, Size]) -> TrajectoryDataset:
-        """`labels` with images of those cameras, resized already where they are cached."""
+    def at_views(self, views: Mapping[str, View]) -> TrajectoryDataset:
+        """`labels` with images of those cameras, prepared when asked for or once and for all."""
         if self.cache is None:
-            return self.labels
-        return CachedDataset(self.labels, sizes, Path(self.cache), self.n_workers)
+            return Viewed(self.labels, views)
+        return CachedDataset(self.labels, views, Path(self.cache), self.n_workers)
 
     def n_used(self, dataset: TrajectoryDataset) -> Indices | None:
         """How many of each episode's frames are learned from; None: all. `dataset` is `labels`,

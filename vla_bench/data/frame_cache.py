@@ -10,12 +10,11 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vla_bench.data.image_ops import resize_lanczos3
 from vla_bench.data.trajectory import (
     Images,
     Indices,
@@ -24,17 +23,15 @@ from vla_bench.data.trajectory import (
     TrajectoryDataset,
     Vectors,
 )
+from vla_bench.data.view import View, viewed_schema
 from vla_bench.errors import unknown_name
-
-Size = tuple[int, int]
-"""(height, width), pixels."""
 
 
 class CachedDataset:
-    """`dataset` with the images of some cameras at other sizes, each prepared once."""
+    """`dataset` with the images of some cameras as their views, each prepared once."""
 
     def __init__(
-        self, dataset: TrajectoryDataset, sizes: Mapping[str, Size], folder: Path, n_workers: int
+        self, dataset: TrajectoryDataset, views: Mapping[str, View], folder: Path, n_workers: int
     ) -> None:
         """Fills `folder` where it lacks a camera's frames; other cameras are gone.
 
@@ -43,13 +40,13 @@ class CachedDataset:
         """
         self._dataset = dataset
         self.name = dataset.name
-        self.schema: Schema = replace(dataset.schema, cameras=dict(sizes))
+        self.schema: Schema = viewed_schema(dataset.schema, views)
         self.lengths: Indices = dataset.lengths
         self._firsts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         key = _fingerprint(dataset)
         self._frames = {
-            camera: _frames(dataset, (camera, size), folder / f"{key}-{camera}", n_workers)
-            for camera, size in sizes.items()
+            camera: _frames(dataset, (camera, view), folder / f"{key}-{camera}", n_workers)
+            for camera, view in views.items()
         }
 
     def __getitem__(self, index: int) -> Trajectory:
@@ -75,15 +72,15 @@ class _CachedTrajectory:
 
 
 def _frames(
-    dataset: TrajectoryDataset, wanted: tuple[str, Size], path: Path, n_workers: int
+    dataset: TrajectoryDataset, wanted: tuple[str, View], path: Path, n_workers: int
 ) -> Images:
     """The mapped array (all frames, height, width, 3); written under another name until whole."""
-    camera, (height, width) = wanted
-    final = path.with_name(f"{path.name}-{height}x{width}.npy")
+    camera, view = wanted
+    final = path.with_name(f"{path.name}-{view}.npy")
     if not final.exists():
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = final.with_suffix(f".{os.getpid()}.partial")
-        shape = (int(dataset.lengths.sum()), height, width, 3)
+        shape = (int(dataset.lengths.sum()), view.height, view.width, 3)
         frames = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
         firsts = np.cumsum(dataset.lengths) - dataset.lengths
 
@@ -91,7 +88,7 @@ def _frames(
             length = int(dataset.lengths[index])
             images = dataset[index].images(camera, np.arange(length))
             for i, image in enumerate(images, start=int(firsts[index])):
-                frames[i] = resize_lanczos3(image, height, width)
+                frames[i] = view(image)
 
         with ThreadPoolExecutor(n_workers, thread_name_prefix="decode") as pool:
             for _ in pool.map(fill, range(len(dataset.lengths))):
