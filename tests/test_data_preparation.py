@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
+from clip_toys import SCHEMA, Clips, Unreadable
 
-from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.concatenated import Concatenated
 from vla_bench.data.frame_cache import CachedDataset
 from vla_bench.data.image_ops import resize_lanczos3
 from vla_bench.data.keyframes import gripper_column, keyframes, next_keyframes
 from vla_bench.data.loader import Samples
-from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
+from vla_bench.data.trajectory import DataError, Images, Vectors
 from vla_bench.data.view import View, Viewed
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
-
-SCHEMA = Schema({"front": (20, 30)}, ("height",), DELTA_TCP_POSE.names, DELTA_TCP_POSE, 5.0)
-
-
-@dataclass(frozen=True)
-class Clip:
-    id: str
-    instructions: Sequence[str]
-    states: Vectors
-    actions: Vectors
-    pixels: Images
-
-    def images(self, camera: str, frames: Indices) -> Images:
-        assert camera == "front"
-        return self.pixels[frames]
-
-
-class Clips:
-    """Two episodes of random numbers that counts how often an image is asked for."""
-
-    schema = SCHEMA
-    lengths = np.array([4, 6])
-
-    def __init__(self, name: str, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        self.name = name
-        self.clips = [
-            Clip(
-                f"{name}-{i}",
-                ["go"] * n,
-                rng.normal(size=(n, 1)).astype(np.float32),
-                rng.normal(size=(n, 7)).astype(np.float32),
-                rng.integers(0, 256, (n, 20, 30, 3), np.uint8),
-            )
-            for i, n in enumerate(self.lengths)
-        ]
-
-    def __getitem__(self, index: int) -> Clip:
-        return self.clips[index]
-
-
-class Unreadable(Clips):
-    """The same numbers, and no image."""
-
-    def __getitem__(self, index: int) -> Clip:
-        return replace(super().__getitem__(index), pixels=np.zeros((0, 20, 30, 3), np.uint8))
 
 
 def _grips(*commands: float) -> Vectors:
@@ -126,7 +85,7 @@ def test_a_view_is_the_same_part_of_every_image_cached_or_not(tmp_path: Path) ->
         images = dataset[0].images("front", np.arange(len(expected)))
         np.testing.assert_array_equal(images, expected)
     CachedDataset(clips, {"front": View(4, 5)}, tmp_path, 1)
-    assert len(list(tmp_path.iterdir())) == 2  # another part, another file
+    assert len(list(tmp_path.glob("*.npy"))) == 2  # another part, another file
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.0, 0.5, 1.0), (0.0, -0.1, 1.0, 1.0), (0.0, 0.0, 1.0, 2.0)])
@@ -140,7 +99,7 @@ def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Pat
     other = CachedDataset(Clips("a", 1), {"front": View(8, 10)}, tmp_path, 1)
     expected = resize_lanczos3(Clips("a", 1)[0].pixels[0], 8, 10)
     np.testing.assert_array_equal(other[0].images("front", np.array([0]))[0], expected)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
 def test_frames_that_failed_halfway_are_not_taken_for_whole(tmp_path: Path) -> None:
@@ -148,6 +107,51 @@ def test_frames_that_failed_halfway_are_not_taken_for_whole(tmp_path: Path) -> N
         CachedDataset(Unreadable("a", 0), {"front": View(8, 10)}, tmp_path, 1)
     cached = CachedDataset(Clips("a", 0), {"front": View(8, 10)}, tmp_path, 1)
     assert cached[1].images("front", np.array([5])).any()
+
+
+def test_frames_of_a_killed_process_are_prepared_anew(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from clip_toys import Clips
+from vla_bench.data.frame_cache import CachedDataset
+from vla_bench.data.view import View
+
+def die_at_the_second(clip):
+    if clip == "a-1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+CachedDataset(Clips("a", 0, die_at_the_second), {"front": View(8, 10)}, Path(sys.argv[1]), 1)
+"""
+    died = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("*.partial"))) == 1
+    assert not list(tmp_path.glob("*.npy"))
+    clips = Clips("a", 0)
+    cached = CachedDataset(clips, {"front": View(8, 10)}, tmp_path, 1)
+    for i, clip in enumerate(clips.clips):
+        expected = [resize_lanczos3(image, 8, 10) for image in clip.pixels]
+        np.testing.assert_array_equal(cached[i].images("front", np.arange(len(expected))), expected)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_of_those_who_ask_at_once_one_prepares_the_frames(tmp_path: Path) -> None:
+    asked: list[str] = []
+    together = Barrier(3)
+
+    def look(clip: str) -> None:
+        asked.append(clip)
+        time.sleep(0.05)
+
+    def build(_: int) -> Images:
+        together.wait()
+        cached = CachedDataset(Clips("a", 0, look), {"front": View(8, 10)}, tmp_path, 1)
+        return cached[1].images("front", np.arange(6))
+
+    with ThreadPoolExecutor(3) as pool:
+        frames = list(pool.map(build, range(3)))
+    assert asked == ["a-0", "a-1"]
+    assert all(np.array_equal(frames[0], other) for other in frames)
 
 
 def test_only_the_used_frames_are_anybodys_current_one() -> None:

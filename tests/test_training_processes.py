@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import shutil
-import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from process_toys import assert_close, tensors, together
 from rich.console import Console
-from safetensors.torch import load_file
 from torch import nn
-from training_toys import line, low_dimensional, optimization, settings, train_as
+from training_toys import line, low_dimensional, optimization, settings, train_built
 
 from vla_bench.errors import ConfigError, StoreError
 from vla_bench.policies.diffusion.checkpoint import load_model
-from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.run import train
 from vla_bench.policies.training.settings import Settings
@@ -32,33 +27,7 @@ QUIET = Console(quiet=True)
 
 def train_together(build: str, chosen: Settings) -> list[int | None]:
     """Two processes; their exit codes."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training_toys"])
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    both = [context.Process(target=train_as, args=(r, 2, port, build, chosen)) for r in range(2)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join()
-    return [process.exitcode for process in both]
-
-
-def metrics(folder: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
-    lines = [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
-    return np.array([[m["loss"], m["grad_norm"], m.get("l1_loss", 0.0)] for m in lines])
-
-
-def tensors(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(checkpoint.checkpoints(folder)[-1] / "state.safetensors")
-
-
-def assert_close(one: Path, other: Path) -> None:
-    np.testing.assert_allclose(metrics(one), metrics(other), rtol=1e-4)
-    left, right = tensors(one), tensors(other)
-    assert left.keys() == right.keys()
-    for name, value in left.items():
-        torch.testing.assert_close(value, right[name], rtol=1e-3, atol=1e-5, equal_nan=True)
+    return together(train_built, build, chosen)
 
 
 @pytest.mark.parametrize("sharded", [False, True])

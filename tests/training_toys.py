@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from vla_bench.policies.diffusion.spec import (
 from vla_bench.policies.diffusion.training import DiffusionLearner, Start
 from vla_bench.policies.training.data import Recorded
 from vla_bench.policies.training.learner import Group, stacked
-from vla_bench.policies.training.run import train
+from vla_bench.policies.training.run import run, train
 from vla_bench.policies.training.settings import Average, Optimization, Settings
 
 STATES = (*(f"tcp_pose.{i}" for i in range(7)), "gripper_open")
@@ -244,10 +243,11 @@ def train_low_dimensional(output: str) -> None:
     train(low_dimensional(), chosen, Console(quiet=True))
 
 
-def train_as(rank: int, n_ranks: int, port: int, build: str, chosen: Settings) -> None:
-    """One of several processes, as torchrun starts them; `build` is a function of this module."""
-    torch.set_num_threads(1)
-    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
-    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": n_ranks, "LOCAL_WORLD_SIZE": n_ranks}
-    os.environ.update({name: str(value) for name, value in {**where, **ranks}.items()})
+def train_built(build: str, chosen: Settings) -> None:
+    """`build` is a function of this module."""
     train(globals()[build](), chosen, Console(quiet=True))
+
+
+def run_quietly(chosen: Settings) -> None:
+    """What `vla-bench train` does."""
+    run(chosen, Console(quiet=True))

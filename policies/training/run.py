@@ -10,11 +10,10 @@ results/train/mine/
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from rich.console import Console
 
 from vla_bench import provenance
 from vla_bench.errors import StoreError, VlaBenchError
+from vla_bench.lock import locked
 from vla_bench.policies.training import checkpoint, rollouts, trackers
 from vla_bench.policies.training.display import watch
 from vla_bench.policies.training.learner import Learner, learner_of
@@ -206,9 +206,9 @@ def _with_samples(error: NotFiniteError, learner: Learner, folder: Path) -> VlaB
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "train.lock").open("a") as stream:
+    with ExitStack() as held:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(folder / "train.lock", waits=False))
         except BlockingIOError as error:
             raise StoreError(
                 f"{folder} is being written by another process. Wait for it, stop it, or give "

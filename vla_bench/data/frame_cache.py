@@ -7,11 +7,12 @@ epoch does it again. The array is mapped, not read: memory holds what the system
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from vla_bench.data.trajectory import (
 )
 from vla_bench.data.view import View, viewed_schema
 from vla_bench.errors import unknown_name
+from vla_bench.lock import locked
 
 
 class CachedDataset:
@@ -74,29 +76,39 @@ class _CachedTrajectory:
 def _frames(
     dataset: TrajectoryDataset, wanted: tuple[str, View], path: Path, n_workers: int
 ) -> Images:
-    """The mapped array (all frames, height, width, 3); written under another name until whole."""
-    camera, view = wanted
-    final = path.with_name(f"{path.name}-{view}.npy")
+    """The mapped array (all frames, height, width, 3). One process fills it, the others wait."""
+    final = path.with_name(f"{path.name}-{wanted[1]}.npy")
     if not final.exists():
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial = final.with_suffix(f".{os.getpid()}.partial")
-        shape = (int(dataset.lengths.sum()), view.height, view.width, 3)
-        frames = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-        firsts = np.cumsum(dataset.lengths) - dataset.lengths
-
-        def fill(index: int) -> None:
-            length = int(dataset.lengths[index])
-            images = dataset[index].images(camera, np.arange(length))
-            for i, image in enumerate(images, start=int(firsts[index])):
-                frames[i] = view(image)
-
-        with ThreadPoolExecutor(n_workers, thread_name_prefix="decode") as pool:
-            for _ in pool.map(fill, range(len(dataset.lengths))):
-                pass
-        frames.flush()
-        partial.replace(final)
+        with locked(final.with_suffix(".lock"), waits=True):
+            if not final.exists():  # by now
+                _fill(dataset, wanted, final, n_workers)
     mapped: Images = np.load(final, mmap_mode="r")
     return mapped
+
+
+def _fill(
+    dataset: TrajectoryDataset, wanted: tuple[str, View], final: Path, n_workers: int
+) -> None:
+    """Write `final` under another name until it is whole; drop what a kill has left of it."""
+    for leftover in final.parent.glob(f"{escape(final.stem)}.*.partial"):
+        leftover.unlink()
+    camera, view = wanted
+    partial = final.with_suffix(f".{uuid4().hex[:8]}.partial")
+    shape = (int(dataset.lengths.sum()), view.height, view.width, 3)
+    frames = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+    firsts = np.cumsum(dataset.lengths) - dataset.lengths
+
+    def fill(index: int) -> None:
+        length = int(dataset.lengths[index])
+        images = dataset[index].images(camera, np.arange(length))
+        for i, image in enumerate(images, start=int(firsts[index])):
+            frames[i] = view(image)
+
+    with ThreadPoolExecutor(n_workers, thread_name_prefix="decode") as pool:
+        for _ in pool.map(fill, range(len(dataset.lengths))):
+            pass
+    frames.flush()
+    partial.replace(final)
 
 
 def _fingerprint(dataset: TrajectoryDataset) -> str:
