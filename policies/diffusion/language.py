@@ -49,8 +49,14 @@ class HashedWords:
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
+        self._vectors: dict[str, Tensor] = {}  # training asks for the same few, frame by frame
 
     def __call__(self, instruction: str) -> Tensor:
+        if instruction not in self._vectors:
+            self._vectors[instruction] = self._encode(instruction)
+        return self._vectors[instruction]
+
+    def _encode(self, instruction: str) -> Tensor:
         words = ["<s>", *instruction.lower().split(), "</s>"]
         features = words[1:-1] + [f"{left} {right}" for left, right in pairwise(words)]
         total = sum((self._signs(feature) for feature in features), np.zeros(self._dim))
