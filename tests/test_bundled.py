@@ -89,6 +89,17 @@ def test_an_unknown_bundle_is_answered_with_those_there_are(trained: Path, home:
         load_model("bundled:our", None)
 
 
+def test_how_many_rows_are_executed_is_the_configs_to_say(trained: Path) -> None:
+    n_trained = SMALL.horizons.n_action_steps
+    asked = replace(SMALL, horizons=replace(SMALL.horizons, n_action_steps=1))
+    assert load_model(str(trained), None).spec.horizons.n_action_steps == n_trained > 1
+    assert load_model(str(trained), asked).spec == asked
+    other = replace(asked, action_dim=SMALL.action_dim + 1)
+    with pytest.raises(ConfigError, match=r"action_dim: \d+ \| \d+") as caught:
+        load_model(str(trained), other)
+    assert "n_action_steps" not in str(caught.value)
+
+
 def test_any_other_checkpoint_is_a_path() -> None:
     assert bundled.checkpoint_folder("~/x") == Path.home() / "x"
 
