@@ -24,6 +24,7 @@ from vla_bench.data.trajectory import DataError, Images, Vectors
 from vla_bench.data.view import View, Viewed
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
+from vla_bench.policies.training.data import Recorded
 
 
 def _grips(*commands: float) -> Vectors:
@@ -164,3 +165,18 @@ def test_only_the_used_frames_are_anybodys_current_one() -> None:
         (1, 1),
     ]
     assert not samples[2].is_padding.any()
+
+
+def test_each_of_several_data_sets_has_frames_of_its_own(tmp_path: Path) -> None:
+    views = {"front": View(8, 10)}
+    first, second = Clips("a", 0), Clips("b", 1)
+    alone = Recorded(first, first, cache=str(tmp_path)).at_views(views)
+    joined = Concatenated([Unreadable("a", 0), second])
+    both = Recorded(joined, joined, cache=str(tmp_path)).at_views(views)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+    for i in range(2):
+        frames = np.array([0, 1])
+        np.testing.assert_array_equal(
+            both[i].images("front", frames), alone[i].images("front", frames)
+        )
+    assert both.lengths.tolist() == [4, 6, 4, 6]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,9 @@ class Recorded:
         """`labels` with images of those cameras, prepared when asked for or once and for all."""
         if self.cache is None:
             return Viewed(self.labels, views)
-        return CachedDataset(self.labels, views, Path(self.cache), self.n_workers)
+        parts = self.labels.parts if isinstance(self.labels, Concatenated) else (self.labels,)
+        folder = Path(self.cache)
+        return _one([CachedDataset(part, views, folder, self.n_workers) for part in parts])
 
     def n_used(self, dataset: TrajectoryDataset) -> Indices | None:
         """How many of each episode's frames are learned from; None: all. `dataset` is `labels`,
@@ -59,5 +61,8 @@ def recorded(settings: Settings) -> Recorded:
 
 
 def _joined(settings: Settings, action: str) -> TrajectoryDataset:
-    parts = [LeRobotFolder(folder, action) for folder in settings.folders]
+    return _one([LeRobotFolder(folder, action) for folder in settings.folders])
+
+
+def _one(parts: Sequence[TrajectoryDataset]) -> TrajectoryDataset:
     return parts[0] if len(parts) == 1 else Concatenated(parts)

@@ -18,7 +18,7 @@ class Concatenated:
             raise DataError("Expected at least one data set, got none.")
         for part in parts[1:]:
             _check_alike(parts[0], part)
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
         self.name = "+".join(part.name for part in parts)
         self.schema: Schema = parts[0].schema
         self.lengths: Indices = np.concatenate([part.lengths for part in parts])
@@ -26,7 +26,7 @@ class Concatenated:
 
     def __getitem__(self, index: int) -> Trajectory:
         part = int(np.searchsorted(self._firsts, index, side="right")) - 1
-        return self._parts[part][index - int(self._firsts[part])]
+        return self.parts[part][index - int(self._firsts[part])]
 
 
 def _check_alike(first: TrajectoryDataset, other: TrajectoryDataset) -> None:
