@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,7 @@ def test_the_doctor_finds_this_machine_fit_and_says_what_it_saw(tmp_path: Path) 
         "free disk here: ",
     ):
         assert f"ok   {what}" in done.stdout
+    assert re.search(r"(ok  |opt\.) robot meshes: ", done.stdout)
     assert "All that a run needs is here." in done.stdout
 
 

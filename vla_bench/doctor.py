@@ -16,6 +16,7 @@ from rich.console import Console
 from vla_bench import provenance
 
 _RENDER = "from vla_bench.envs.tabletop.renderer import check_rendering; print(check_rendering())"
+_MESHES = "from vla_bench.envs.tabletop.robots.meshes import check_meshes; print(check_meshes())"
 _FREE_GIB = 1.0
 
 
@@ -33,7 +34,8 @@ def examine() -> int:
     """Print every finding; 0 when nothing needed is missing, else 1."""
     console = Console()
     n_missing = 0
-    for finding in (_python(), *_packages(), _rendering(), _video(), _disk(), _machine(), _gpu()):
+    here = (_rendering(), _video(), _meshes(), _disk(), _machine(), _gpu())
+    for finding in (_python(), *_packages(), *here):
         mark = "[green]ok[/]  " if not finding.fix else "[red]FIX[/] " if finding.needed else "opt."
         console.print(f"{mark} {finding.what}: {finding.seen}", highlight=False, soft_wrap=True)
         if finding.fix:
@@ -73,14 +75,22 @@ def _package(requirement: Requirement, extra: str) -> Finding:
 
 
 def _rendering() -> Finding:
-    """In a process of its own: a broken GL library may take its process down."""
-    done = subprocess.run(
-        [sys.executable, "-c", _RENDER], capture_output=True, text=True, check=False
-    )
+    fix = "apt-get install libegl1 libgl1-mesa-dri libgles2"
+    return _asked("MuJoCo rendering", _RENDER, fix, needed=True)
+
+
+def _meshes() -> Finding:
+    fix = f"{Path(sys.executable).name} -m pip install 'vla-bench[meshes]', for env.look=meshes"
+    return _asked("robot meshes", _MESHES, fix, needed=False)
+
+
+def _asked(what: str, code: str, fix: str, needed: bool) -> Finding:
+    """What `code` prints, in its own process: a broken GL library may take a process down."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return Finding("MuJoCo rendering", done.stdout.strip().splitlines()[-1])
+        return Finding(what, done.stdout.strip().splitlines()[-1])
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return Finding("MuJoCo rendering", last, "apt-get install libegl1 libgl1-mesa-dri libgles2")
+    return Finding(what, last, fix, needed)
 
 
 def _video() -> Finding:

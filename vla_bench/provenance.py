@@ -22,6 +22,7 @@ _PACKAGES = [
     "msgpack",
     "mujoco",
     "mujoco-core",
+    "mujoco-menagerie",
     "numpy",
     "pandas",
     "safetensors",

@@ -35,7 +35,7 @@ class Look:
     """Drawing quality: nothing here touches the physics.
 
     `shadow_size` 0 draws no shadows; `samples` per pixel for anti-aliasing; `slices` and `stacks`
-    are the facets of round primitives.
+    are the facets of round primitives; `meshes` puts robots in their published meshes.
     """
 
     name: str
@@ -43,9 +43,17 @@ class Look:
     samples: int
     slices: int
     stacks: int
+    meshes: bool = False
 
 
-LOOKS = {look.name: look for look in (Look("default", 512, 0, 12, 6), Look("fast", 0, 0, 12, 6))}
+LOOKS = {
+    look.name: look
+    for look in (
+        Look("default", 512, 0, 12, 6),
+        Look("fast", 0, 0, 12, 6),
+        Look("meshes", 512, 0, 12, 6, meshes=True),
+    )
+}
 
 
 def named_look(name: str) -> Look:

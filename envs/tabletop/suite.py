@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import quaternion_of
+from vla_bench.envs.tabletop.physics import described
 from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM, Plan
 from vla_bench.envs.tabletop.renderer import named_look
 from vla_bench.envs.tabletop.suites import Suite, suite_of
@@ -65,7 +66,7 @@ class TabletopEnv:
         self.card: Mapping[str, Any] = {
             **_suite_card(suite, first),
             "image_size": list(self._image_size),
-            "look": look,
+            "look": described(first.scene.mount, self._look),
             "layouts": LAYOUTS[layouts],
             "seeds": list(seeds),
             "variations": {each.name: each.text for each in self._plan.variations},

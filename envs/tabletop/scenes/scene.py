@@ -26,18 +26,21 @@ TO_MUJOCO_CAMERA = quaternion_of(np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [
 SURFACE_FRICTION = [0.75, 0.02, 0.0005]
 
 
+Dresser = Callable[[Any, Robot], None]  # gives a robot that is in an MjSpec another look
+
+
 @dataclass(frozen=True)
 class Mount:
     """Where the robot's base stands, its joints at the start (arm, then fingers), its law.
 
-    `dress` may give the robot, once it is in the MjSpec, other looks than its shapes.
+    `dress` is what the scene itself gives it to wear; None: its shapes, or what the look asks for.
     """
 
     robot: Robot
     base: Pose
     home: Vector
     controller: Callable[[Any, Robot], Controller]
-    dress: Callable[[Any, Robot], None] | None = None
+    dress: Dresser | None = None
 
 
 @dataclass(frozen=True)

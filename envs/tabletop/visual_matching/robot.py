@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import mujoco
 import numpy as np
 
 from vla_bench.assets import asset
-from vla_bench.envs.tabletop.geometry import matrix, quaternion_of
+from vla_bench.envs.tabletop.geometry import Pose, matrix, quaternion_of
 from vla_bench.envs.tabletop.objects.builder import add_paint
 from vla_bench.envs.tabletop.objects.paint import Paint
-from vla_bench.envs.tabletop.robots.build import COLLISION_GROUP, VISIBLE_GROUP
+from vla_bench.envs.tabletop.robots.dress import hang, hide_shapes
 from vla_bench.envs.tabletop.robots.robot import Robot
 from vla_bench.envs.tabletop.visual_matching.convert import read_texture
 from vla_bench.protocols import FloatArray
@@ -37,6 +36,12 @@ class Visual:
     def placed(self, to_other: FloatArray) -> Visual:
         """The same, on a link to which `to_other` leads."""
         return replace(self, to_link=to_other @ self.to_link)
+
+    @property
+    def pose(self) -> Pose:
+        """`to_link` as position and quaternion."""
+        turn = quaternion_of(self.to_link[:3, :3])
+        return Pose(tuple(self.to_link[:3, 3].tolist()), tuple(turn.tolist()))
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,7 @@ class Dress:
         Links of the URDF that the robot lacks belong to the nearest link above that it has.
         """
         ours = {link.name for link in robot.links}
-        for link in ours:
-            for geom in spec.body(link).geoms:
-                geom.group = COLLISION_GROUP
+        hide_shapes(spec, robot)
         parents = _parents(self._tree())
         materials: dict[Surface, str] = {}
         for number, visual in enumerate(self._visuals()):
@@ -89,7 +92,8 @@ class Dress:
             if surface not in materials:
                 materials[surface] = add_paint(spec, name, surface.paint())
             mesh = spec.add_mesh(name=name, file=str(visual.file), scale=visual.scale)
-            _hang(spec.body(link), mesh, materials[surface], visual.placed(to_link).to_link)
+            hung = hang(spec.body(link), mesh, visual.placed(to_link).pose)
+            hung.material = materials[surface]
 
     def _tree(self) -> ElementTree.Element:
         return ElementTree.parse(asset("simpler", f"{self._folder}/{self.urdf}")).getroot()
@@ -136,15 +140,6 @@ ARM_COLORS = {  # SIMPLER's four, each a URDF with textures of its own
     "tabletop_2": _google_robot("_recolor_tabletop_visual_matching_2"),
     "cabinet_1": _google_robot("_recolor_cabinet_visual_matching_1"),
 }
-
-
-def _hang(body: Any, mesh: Any, material: str, placed: FloatArray) -> None:
-    mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # it weighs nothing, and may be thin
-    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, material=material)
-    geom.pos, geom.quat = placed[:3, 3].tolist(), quaternion_of(placed[:3, :3]).tolist()
-    geom.group, geom.density = VISIBLE_GROUP, 0.0
-    geom.contype = geom.conaffinity = 0
-    geom.castshadow = False
 
 
 @functools.cache
