@@ -31,6 +31,17 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread: small networks are faster, and sums keep their order."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def assets(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The developers' copy of SIMPLER's files, as VLA_BENCH_ASSETS, and an empty cache.

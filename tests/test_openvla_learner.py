@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -44,6 +44,8 @@ from vla_bench.policies.training.run import train
 from vla_bench.policies.training.settings import Settings
 from vla_bench.protocols import Observation, Request
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPEC = ModelSpec(
     VisionSpec("siglip", 24, 12, width=32, depth=2, n_heads=2, mlp_width=64),
     TextSpec(width=32, n_layers=2, n_heads=2, mlp_width=64, words="go left right"),
@@ -60,14 +62,6 @@ ACTIONS = {
     "go left": [0.02, 0.04, -0.01, 0.2, -0.3, 0.4, 1.0],
     "go right": [-0.02, -0.04, 0.01, -0.2, 0.3, -0.4, 0.0],
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

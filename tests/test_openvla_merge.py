@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +31,14 @@ from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec
 from vla_bench.policies.openvla.stages import load_trainable
 from vla_bench.policies.openvla.tiny import write_tiny_checkpoint
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPEC = ModelSpec(
     VisionSpec("dinov2+siglip", 24, 12, width=32, depth=2, n_heads=2, mlp_width=64),
     TextSpec(width=64, n_layers=2, n_heads=2, mlp_width=128, words="go"),
 )
 SIZE = LoraSize(4, 4)
 SUBSTITUTE = Options(invalid_tokens="substitute")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

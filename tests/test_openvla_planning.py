@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-import torch
 from training_toys import optimization, settings
 
 from vla_bench.errors import ConfigError
@@ -16,6 +14,8 @@ from vla_bench.policies.openvla.methods import Lora, Method
 from vla_bench.policies.openvla.native import published_config
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, config_of
 from vla_bench.policies.training.learner import plan_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = config_of(
     ModelSpec(
@@ -30,14 +30,6 @@ POLICY = {
     "checkpoint": "openvla/openvla-7b",
     "model": None,
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

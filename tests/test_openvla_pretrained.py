@@ -23,12 +23,9 @@ from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.pretrained import Options
 from vla_bench.policies.openvla.prompt import Prompter
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAMES = ("tiny_openvla", "tiny_openvla_v01")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

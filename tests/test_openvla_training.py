@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,8 @@ from vla_bench.policies.openvla.stages import (
     train_stage,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RUNS = {
     "full_lr2e-5_clip1": ("full", 0.0),
     "full_lr5e-4_noclip": ("full", 0.01),
@@ -42,14 +43,6 @@ RUNS = {
     "vla-last-layer-train": ("last_layer", 0.0),
 }
 """Golden run -> stage and weight decay."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,9 @@ from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.native import published_config
 from vla_bench.policies.openvla.stages import load_trainable, n_trained
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZE = LoraSize(rank=4, alpha=2)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
