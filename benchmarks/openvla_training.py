@@ -11,13 +11,9 @@ least for LoRA of openvla-7b: forward, and the gradient of every activation.
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
-
 import numpy as np
 import torch
-from openvla import free, full_size, mid_size, random_weights
+from openvla_bench import begin, free, parser, peaks, random_weights, timed
 from record import finish
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -36,22 +32,15 @@ METHODS = {
     "qlora": Method(None, LORA, "nf4", False, False, recompute=False),
     "qlora, recompute": Method(None, LORA, "nf4", False, False, recompute=True),
 }
-PEAK_FLOP_PER_SECOND = {"H200": 790e12, "H100": 790e12}  # dense bf16 that GEMMs reach
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["lora", "qlora"])
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--write", action="store_true", help="keep the figures")
-    arguments = parser.parse_args()
-    on_gpu = arguments.device == "cuda"
-    if not on_gpu:
-        torch.set_num_threads(1)
-    device = torch.device(arguments.device)
-    config = full_size() if on_gpu else mid_size()
+    options = parser(__doc__)
+    options.add_argument("--methods", nargs="+", choices=METHODS, default=["lora", "qlora"])
+    options.add_argument("--batch", type=int)
+    arguments = options.parse_args()
+    device, config = begin(arguments.device)
+    on_gpu = device.type == "cuda"
     batch_size = arguments.batch or (16 if on_gpu else 1)
     repeats = arguments.repeats or (10 if on_gpu else 2)
     figures: dict[str, float] = {}
@@ -74,15 +63,10 @@ def measure(
     batch = random_batch(config, batch_size)
     with FlopCounterMode(display=False) as counter:
         step(model, optimizer, batch.to(device))
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    durations = []
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    for _ in range(repeats):
-        started = clock()
-        step(model, optimizer, batch.to(device))
-        durations.append(clock() - started)
-    seconds, flop = statistics.median(durations), counter.get_total_flops()
+    seconds = timed(lambda: step(model, optimizer, batch.to(device)), repeats, device)
+    flop = counter.get_total_flops()
     figures = {
         f"{label}, samples/s": batch_size / seconds,
         f"{label}, TFLOP per sample": flop / batch_size / 1e12,
@@ -91,9 +75,10 @@ def measure(
     }
     if device.type == "cuda":
         figures[f"{label}, peak GB"] = torch.cuda.max_memory_allocated() / 1e9
-        for part, peak in PEAK_FLOP_PER_SECOND.items():
-            if part in torch.cuda.get_device_name(device):
-                figures[f"{label}, % of {peak / 1e12:.0f} TFLOP/s"] = 100 * flop / seconds / peak
+    known = peaks(device)
+    if known is not None:
+        peak = known[1]
+        figures[f"{label}, % of {peak / 1e12:.0f} TFLOP/s"] = 100 * flop / seconds / peak
     return figures
 
 
