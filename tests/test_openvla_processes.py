@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from openvla_toys import random_images
 from process_toys import assert_same_curve, together
@@ -26,18 +24,12 @@ from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.start import first_checkpoint
 from vla_bench.policies.training.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZES = {
     "vision": {"image_size": 24, "width": 32, "depth": 2, "n_heads": 2, "mlp_width": 64},
     "text": {"width": 32, "n_layers": 2, "n_heads": 2, "mlp_width": 64, "words": "go left right"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +69,11 @@ def chosen(root: Path, demonstrations: Path, tmp_path: Path) -> Settings:
     )
 
 
-def test_two_processes_are_one_with_the_doubled_batch(chosen: Settings, tmp_path: Path) -> None:
-    both = replace(chosen, output=str(tmp_path / "two"), batch_size=3)
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_are_one_with_the_doubled_batch(
+    sharded: bool, chosen: Settings, tmp_path: Path
+) -> None:
+    both = replace(chosen, output=str(tmp_path / "two"), batch_size=3, sharded=sharded)
     assert together(run_quietly, both) == [0, 0]
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
     run_quietly(chosen)

@@ -150,6 +150,12 @@ class Layer(nn.Module):
         x, h = projected.add_norm(self.post_attention_layernorm.weight, self.eps, kernels)
         return Stream(x, self.mlp(h, kernels))
 
+    def forward(self, x: Tensor, at: Placement, kernels: Kernels) -> Tensor:
+        """Both halves, summed, (b, s, width). What shards or recomputes a layer hooks into this."""
+        done = self.finish(self.attend(Stream(x), at, None, kernels), kernels)
+        assert done.update is not None
+        return done.x + done.update
+
 
 class Decoder(nn.Module):
     """Embeddings in, normalized hidden states out.
@@ -176,11 +182,9 @@ class Decoder(nn.Module):
         With `last` (b,), only that position of each row is returned, (b, 1, width); the last layer
         then computes no other.
         """
+        if cache is None and last is None:
+            return self._whole(x, at)
         stream = Stream(x)
-        if self.recompute and self.training and cache is None and last is None:
-            for layer in self.layers:
-                stream = checkpoint(self._whole, layer, stream, at, use_reentrant=False)
-            return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
             layer_cache = None if cache is None else cache.layer(index)
@@ -190,8 +194,14 @@ class Decoder(nn.Module):
             stream = layer.finish(stream, self.kernels)
         return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
 
-    def _whole(self, layer: Layer, stream: Stream, at: Placement) -> Stream:
-        return layer.finish(layer.attend(stream, at, None, self.kernels), self.kernels)
+    def _whole(self, x: Tensor, at: Placement) -> Tensor:
+        """Every position through every layer, as in training."""
+        for layer in self.layers:
+            if self.recompute and self.training:
+                x = checkpoint(layer, x, at, self.kernels, use_reentrant=False)
+            else:
+                x = layer(x, at, self.kernels)
+        return self.kernels.rms_norm(x, self.norm.weight, self.config.rms_eps)
 
     def place_prompt(self, n_tokens: int) -> Placement:
         """Every row starts at position 0."""
