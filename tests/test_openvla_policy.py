@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def requests(images: Sequence[Any]) -> list[Request]:
     return [Request(f"e{i}", (observation(image),), i) for i, image in enumerate(images)]
 
 
-@pytest.mark.parametrize("name", ["openvla", "openvla_google_robot"])
+@pytest.mark.parametrize("name", ["openvla", "openvla_google_robot", "openvla_mini"])
 def test_the_yaml_has_exactly_the_constructors_parameters(name: str, root: Path) -> None:
     data = yaml.safe_load((root / f"conf/policy/{name}.yaml").read_text())
     assert data.pop("_target_") == "vla_bench.policies.openvla.policy.OpenVLAPolicy"
@@ -99,6 +100,25 @@ def test_the_name_says_weights_precision_and_prompt(config: dict[str, Any]) -> N
     assert construct(config).name == f"{weights} fp32"
     changed = {**config, "precision": "int8", "prompt": "bare"}
     assert construct(changed).name == f"{weights} int8 bare"
+    assert construct({**changed, "name": "mine"}).name == "mine"
+
+
+def test_checkpoints_of_a_training_have_names_of_their_own(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    checkpoints = tmp_path / "carrot/checkpoints"
+    for step in ("step-000002", "step-000004"):
+        shutil.copytree(config["checkpoint"], checkpoints / step / "policy")
+    (checkpoints / "best").symlink_to("step-000004")
+    names = {
+        step: construct({**config, "checkpoint": str(checkpoints / step / "policy")}).name
+        for step in ("step-000002", "step-000004", "best")
+    }
+    assert names == {
+        "step-000002": "carrot_step-000002 fp32",
+        "step-000004": "carrot_step-000004 fp32",
+        "best": "carrot_step-000004 fp32",
+    }
 
 
 def test_a_bare_prompt_is_another_measurement(config: dict[str, Any]) -> None:

@@ -31,9 +31,11 @@ class OpenVLAPolicy:
     The constructor's parameters are the keys of conf/policy/openvla.yaml, where each is explained.
 
     Attributes:
+        name: After construction never None.
         n_substituted_tokens: Over the policy's life; see `invalid_tokens`.
     """
 
+    name: str | None
     checkpoint: str
     adapter: str | None
     model: ModelSpec | None
@@ -48,7 +50,6 @@ class OpenVLAPolicy:
     camera: str
     robot: str
     sticky_gripper: str
-    name: str = field(init=False)
     cameras: Sequence[str] = field(init=False)
     action_spec: ActionSpec = field(init=False, default=DELTA_TCP_POSE)
     history: int = field(init=False, default=1)
@@ -58,7 +59,8 @@ class OpenVLAPolicy:
         self._convention = RobotConvention(self.robot, self.sticky_gripper)
         self.cameras = (self.camera,)
         checkpoint, adapter = with_base(self.checkpoint, self.adapter)
-        self.name = self._name(checkpoint, adapter)
+        if self.name is None:
+            self.name = self._name(checkpoint, adapter)
         folders = [locate(path) for path in (adapter, checkpoint) if path is not None]
         self._check_model(folders[-1])
         check_rotation(folders, self._convention)
@@ -92,9 +94,9 @@ class OpenVLAPolicy:
         ]
 
     def _name(self, checkpoint: str | Path, adapter: str | None) -> str:
-        weights = Path(checkpoint).name
+        weights = _called(checkpoint)
         if adapter is not None:
-            weights += f"+{Path(adapter).name}"
+            weights += f"+{_called(adapter)}"
         prompt = "" if self.prompt == "template" else f" {self.prompt}"
         return f"{weights} {self.precision}{prompt}"
 
@@ -122,3 +124,12 @@ class OpenVLAPolicy:
                 n_substituted,
                 self.n_substituted_tokens,
             )
+
+
+def _called(weights: str | Path) -> str:
+    """The folder's name; of what a training has written, the training's and the step's."""
+    folder = Path(weights).expanduser()
+    if folder.name != "policy":
+        return folder.name
+    step = folder.resolve().parent  # behind checkpoints/best, too
+    return f"{step.parent.parent.name}_{step.name}" if step.name.startswith("step-") else "policy"

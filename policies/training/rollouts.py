@@ -93,7 +93,7 @@ def _asked(learner: Learner, settings: Settings, saved: Path) -> run.Settings:
     assert chosen is not None
     policy = learner.policy(settings.policy, saved / "policy")
     policy["device"] = settings.device
-    if "name" in policy:
+    if policy.get("name") is not None:
         policy["name"] = f"{policy['name']}_{saved.name}"
     return run.Settings(
         policy=policy,
