@@ -93,10 +93,10 @@ def test_the_denoiser_is_told_the_keyframe_only_where_the_spec_says_so(condition
     model, observed = DiffusionModel(spec).eval(), _observed(2, 1)
     pose = observed[SMALL.keyframe.key][:, -1:]
     head = model.keyframe.get_submodule("2")
-    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.get_parameter("weight"))
     told = []
     for height in (0.0, 0.5):
-        torch.nn.init.constant_(head.bias, height)
+        torch.nn.init.constant_(head.get_parameter("bias"), height)
         told.append(model.condition(observed))
     n_features = model.encoder.n_features
     assert told[0].shape[-1] == n_features + (14 if conditions else 0)
