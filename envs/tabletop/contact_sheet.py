@@ -20,7 +20,6 @@ from PIL import ImageDraw, ImageFont
 
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.suites import SUITES, Suite
-from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.variations.variation import NOMINAL
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
@@ -116,11 +115,6 @@ def _variations(env: TabletopEnv, suite: Suite) -> list[_Cell]:
         seen = env.observe(env.cameras[:1], privileged=False)
         cells.append(_Cell(tuple(seen.images.values()), variation.partition("/")[2], name))
     return cells
-
-
-def _words(task: Task) -> str:
-    """Both instructions, where a task has two stages."""
-    return task.instruction if task.then is None else f"{task.instruction}; {task.then.instruction}"
 
 
 def _start_and_end(env: TabletopEnv, spec: EpisodeSpec) -> tuple[Image, Image]:
