@@ -15,15 +15,19 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from vla_bench.envs.tabletop.robots.build import VISIBLE_GROUP
+from vla_bench.envs.tabletop.scenery import LAYERS, Scenery
 from vla_bench.errors import ConfigError, MissingDependencyError, unknown_name
 from vla_bench.protocols import Image
 
 MAX_GEOMS = 400  # MuJoCo's default of 10000 costs 23 ms to allocate
 MAX_IMAGE_SIZE = (640, 480)  # of the offscreen buffer; (width, height)
 EMPTY = 1.0  # depth, where nothing was drawn: the far plane
+ALL, NO_CATEGORY = mujoco.mjtCatBit.mjCAT_ALL.value, 0
+AS_NUMBERS = (mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mjRND_IDCOLOR.value)
 NO_RENDERING = (
     "Offscreen rendering needs EGL and a software or GPU driver ({reason}). "
     "Install them: apt-get install libegl1 libgl1-mesa-dri"
@@ -102,16 +106,16 @@ class Renderer:
         self._options.geomgroup[:] = 0
         self._options.geomgroup[VISIBLE_GROUP] = 1
         self._options.sitegroup[:] = 0
+        self._unperturbed = mujoco.MjvPerturb()
+        self._scenery = Scenery(model, image_size)
 
     def render(self, data: Any, camera: str) -> Image:
         """(height, width, 3) uint8, row 0 at the top."""
         self._gl.make_current()
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._camera.fixedcamid = self._model.camera(camera).id
-        everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(
-            self._model, data, self._options, None, self._camera, everything, self._scene
-        )
+        self._scenery.arrange(data, self._camera.fixedcamid, lambda: self._whose_pixels(data))
+        self._gather(data, ALL)
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         image = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
         if self._photo is None:
@@ -121,6 +125,31 @@ class Renderer:
         mujoco.mjr_readPixels(image, depth, self._rectangle, self._context)
         drawn = depth[::-1] != EMPTY
         return np.where(drawn[..., None], image[::-1], self._photo)
+
+    def _whose_pixels(self, data: Any) -> NDArray[np.intp]:
+        """The geom that each pixel shows when only the scenery is drawn; -1: none."""
+        self._gather(data, NO_CATEGORY)
+        flags = self._scene.flags
+        flags[list(AS_NUMBERS)] = 1
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        flags[list(AS_NUMBERS)] = 0
+        colors = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
+        mujoco.mjr_readPixels(colors, None, self._rectangle, self._context)
+        drawn = [geom.objid for geom in self._scene.geoms[: self._scene.ngeom]]
+        whose: NDArray[np.intp] = np.array([-1, *drawn])[colors @ np.array([1, 1 << 8, 1 << 16])]
+        return whose
+
+    def _gather(self, data: Any, category: int) -> None:
+        """Fill the scene: the scenery, layer by layer, then the other geoms of `category`."""
+        groups, options, scene = self._options.geomgroup, self._options, self._scene
+        mujoco.mjv_updateScene(self._model, data, options, None, self._camera, NO_CATEGORY, scene)
+        for layer in LAYERS:
+            groups[:] = 0
+            groups[layer] = 1
+            mujoco.mjv_addGeoms(self._model, data, options, self._unperturbed, ALL, scene)
+        groups[:] = 0
+        groups[VISIBLE_GROUP] = 1
+        mujoco.mjv_addGeoms(self._model, data, options, self._unperturbed, category, scene)
 
     def close(self) -> None:
         """Free the model's GL memory; the process's context stays."""
