@@ -1,8 +1,8 @@
 """What stands still before a camera: what of it is seen at all, and that from near to far.
 
 Software OpenGL shades whatever passes the depth test at the moment it is drawn: a wall drawn before
-what hides it is paid for twice. An image without that has the same pixels for a tenth to a quarter
-less (docs/decisions.md).
+what hides it is paid for twice. Without that, an image has the same pixels and costs up to a
+quarter less (docs/decisions.md).
 """
 
 from __future__ import annotations
