@@ -350,7 +350,8 @@ def test_a_yaml_describes_a_network_that_its_interface_and_sampler_fit(path: Pat
         "diffusion": 251.9e6,
         "diffusion_droid": 79_904_266,
         "diffusion_matched": 48.8e6,
-        "diffusion_mini_widowx": 507_015,
+        "diffusion_mini_google_robot": 517_767,
+        "diffusion_mini_widowx": 517_767,
     }
     assert n_parameters == pytest.approx(known[path.stem], rel=1e-3)
 
