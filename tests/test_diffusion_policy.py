@@ -157,6 +157,23 @@ def test_the_instruction_matters(policy: DiffusionPolicy) -> None:
     assert not np.allclose(one, other, atol=1e-4)
 
 
+def test_the_policy_is_shown_the_part_of_the_image_that_it_learned_from(
+    policy: DiffusionPolicy,
+) -> None:
+    half = replace(SPEC.observation, boxes={"image": [0.5, 0.0, 1.0, 1.0]})
+    seen = observation(0)
+    above, below = (seen.images["front"].copy() for _ in range(2))
+    above[:24], below[24:] = 0, 0
+    shown = [
+        policy.interface.observe(
+            [request(0, replace(seen, images={"front": image}))], replace(SPEC, observation=half)
+        )["image"]
+        for image in (seen.images["front"], above, below)
+    ]
+    assert torch.equal(shown[0], shown[1])
+    assert shown[2].max() == 0.0
+
+
 def test_images_arrive_resized_and_channels_first(policy: DiffusionPolicy) -> None:
     red = np.zeros((48, 64, 3), np.uint8)
     red[:24, :, 0] = 255

@@ -1,0 +1,59 @@
+"""Does a policy move the object that its instruction names? Read from a kept or new run.
+
+    python benchmarks/instruction.py results/reference/bench/google_robot/diffusion_mini_google_robot
+
+Of the episodes of move near, three objects stand in each scene and any can be asked for. Counted are
+those in which something was moved, and pairs of them that name different objects in the same scene:
+a pair is swapped when each moved its own and nothing else. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from pathlib import Path
+
+from vla_bench import store
+from vla_bench.episode import EpisodeRecord
+
+TASK = "move_near"
+N_REQUESTS = 6  # per scene, consecutive: every ordered pair of its three objects
+
+
+def main() -> None:
+    finished = store.read_run(Path(sys.argv[1]), actions=False).records
+    records = [r for r in finished.values() if r.spec.task == TASK]
+    moved = [r for r in records if _named(r) or _other(r)]
+    pairs = [
+        (a, b)
+        for a, b in itertools.combinations(moved, 2)
+        if a.spec.index // N_REQUESTS == b.spec.index // N_REQUESTS
+        and a.spec.seed == b.spec.seed
+        and _source(a) != _source(b)
+    ]
+    swapped = [all(_named(r) and not _other(r) for r in pair) for pair in pairs]
+    figures = {
+        "n_episodes": len(records),
+        "n_moved": len(moved),
+        "n_named_moved": sum(_named(r) and not _other(r) for r in moved),
+        "n_pairs": len(pairs),
+        "n_swapped": sum(swapped),
+    }
+    print(json.dumps({"run": sys.argv[1], **figures}))
+
+
+def _named(record: EpisodeRecord) -> bool:
+    return "moved_correct_object" in record.events
+
+
+def _other(record: EpisodeRecord) -> bool:
+    return "moved_wrong_object" in record.events
+
+
+def _source(record: EpisodeRecord) -> str:
+    return record.instruction.split(" near ")[0]
+
+
+if __name__ == "__main__":
+    main()
