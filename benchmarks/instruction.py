@@ -1,10 +1,10 @@
 """Does a policy move the object that its instruction names? Read from a kept or new run.
 
-    python benchmarks/instruction.py results/reference/bench/google_robot/diffusion_mini_google_robot
+    python benchmarks/instruction.py results/reference/bench/google_robot/scripted
 
-Of the episodes of move near, three objects stand in each scene and any can be asked for. Counted are
-those in which something was moved, and pairs of them that name different objects in the same scene:
-a pair is swapped when each moved its own and nothing else. The last line is JSON.
+In each scene of move near three objects stand, and any can be asked for. Counted are the episodes
+in which something was moved, and pairs of them that name different objects in the same scene: a
+pair is swapped when each moved its own and nothing else. The last line is JSON.
 """
 
 from __future__ import annotations

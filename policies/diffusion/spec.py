@@ -120,8 +120,7 @@ class ObservationSpec:
         vision: How images are encoded; None where there are none.
         language: How the instruction is encoded; None where ``shapes`` has no ``language``.
         mlp: Widths of ReLU layers applied to the concatenation; empty for none.
-        boxes: Image key -> [top, left, bottom, right], as fractions, of the camera's image: the
-            part that the network is shown, at the size in ``shapes``. All of it where absent.
+        boxes: Image key -> [top, left, bottom, right], fractions: the part shown; absent: all.
     """
 
     shapes: Mapping[str, Sequence[int]]
