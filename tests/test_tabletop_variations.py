@@ -21,7 +21,7 @@ from vla_bench.envs.tabletop.suites import SUITES
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task, Then
 from vla_bench.envs.tabletop.variations import check, registry
-from vla_bench.envs.tabletop.variations.region import region_of, yaw_of
+from vla_bench.envs.tabletop.variations.region import loose, region_of, yaw_of
 from vla_bench.envs.tabletop.variations.semantic import HELD_OUT
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Aspect, Variation
 from vla_bench.envs.tabletop.variations.visual import DISTRACTORS, OTHER_COLORS
@@ -275,17 +275,19 @@ def test_a_second_instruction_is_varied_as_the_first() -> None:
     assert start.task.told(4) == "could you please put the spoon on the towel?"
 
 
-def test_random_layouts_are_inside_the_region_apart_and_at_rest() -> None:
-    env = make_env(n_episodes=6, layouts="random")
+@pytest.mark.parametrize("layouts", ["random", "wide"])
+def test_random_layouts_are_inside_the_region_apart_and_at_rest(layouts: str) -> None:
+    env = make_env(tasks=["stack_cube", "carrot_on_plate"], n_episodes=6, layouts=layouts)
     for spec in env.episodes():
         env.reset(spec)
         world = env.world
         assert np.abs(world.data.qvel).max() < STILL[1]
-        layout = plan(spec.task, layouts="random").start(spec).layout
+        layout = plan(spec.task, layouts=layouts).start(spec).layout
         movable = [name for name, kind in world.objects.items() if not kind.fixed]
+        margin = 1e-9 + (TASKS[spec.task].reach.wide if layouts == "wide" else 0.0)
         for name in movable:
             x, y, _ = layout[name].position
-            assert region_of(TASKS[spec.task], name).contains(x, y, 1e-9)
+            assert region_of(TASKS[spec.task], name).contains(x, y, margin)
             np.testing.assert_allclose(world.frame(name)[0][:2], (x, y), atol=0.012)
         bodies = {world.model.body(name).id for name in movable}
         touching = [
@@ -293,6 +295,17 @@ def test_random_layouts_are_inside_the_region_apart_and_at_rest() -> None:
             for contact in world.data.contact[: world.data.ncon]
         ]
         assert not any(pair <= bodies for pair in touching)
+
+
+@pytest.mark.parametrize("name", ["spoon_on_towel", "stack_cube"])
+def test_wide_layouts_surround_the_official_ones(name: str) -> None:
+    made, task = plan(name, layouts="wide"), TASKS[name]
+    drawn = [made.start(spec_of(name, "none", index, 0)).layout for index in range(200)]
+    for moved in loose(task, task.layouts[0]):
+        x_low, x_high, y_low, y_high = region_of(task, moved).area
+        xs, ys = zip(*(layout[moved].position[:2] for layout in drawn))
+        assert min(xs) < x_low < x_high < max(xs)
+        assert min(ys) < y_low < y_high < max(ys)
 
 
 def test_random_layouts_follow_from_index_and_seed_and_are_shared_with_twins() -> None:
@@ -323,6 +336,8 @@ def test_random_layouts_are_as_many_as_asked_for() -> None:
     easy = "put_eggplant_into_pot_easy"
     with pytest.raises(ConfigError, match=f"layouts=random is not possible for {easy}"):
         make_env(tasks=[easy], layouts="random")
+    with pytest.raises(ConfigError, match="layouts=wide is not possible for eggplant_in_basket,"):
+        make_env(layouts="wide")
 
 
 def test_the_card_tells_what_each_planned_variation_is() -> None:

@@ -18,7 +18,7 @@ from vla_bench.envs.tabletop.variations.variation import NOMINAL, Variation
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import ConfigError, unknown_name
 
-OFFICIAL, RANDOM = "official", "random"
+OFFICIAL, RANDOM, WIDE = "official", "random", "wide"
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Plan:
         self, tasks: Mapping[str, Task], n_episodes: int | None, seeds: Sequence[int], layouts: str
     ) -> None:
         """Raises ConfigError for what does not exist; `n_episodes` None is all that there are."""
-        if layouts not in (OFFICIAL, RANDOM):
-            raise unknown_name("layouts", layouts, (OFFICIAL, RANDOM))
+        if layouts not in (OFFICIAL, RANDOM, WIDE):
+            raise unknown_name("layouts", layouts, (OFFICIAL, RANDOM, WIDE))
         if not seeds or len(set(seeds)) < len(seeds):
             raise ConfigError(f"seeds={list(seeds)}: expected one or more different integers.")
         self._tasks, self._seeds = dict(tasks), tuple(seeds)
         self._asked = {name: asked_of(task) for name, task in tasks.items()}
-        self._official = layouts == OFFICIAL
+        self._layouts, self._official = layouts, layouts == OFFICIAL
         self.n_episodes = self._counts(n_episodes)
         self.variations: Sequence[Variation] = (NOMINAL,)
         self._varied: dict[tuple[str, int, str], Task] = {}
@@ -91,7 +91,9 @@ class Plan:
     def _layout(self, task: Task, asked: Task, spec: EpisodeSpec) -> Layout:
         """Where everything starts without a variation."""
         if not self._official:
-            return random_layout(asked, random.Random(f"{task.name}/random/{self._key(spec)}"))
+            key = f"{task.name}/{self._layouts}/{self._key(spec)}"
+            margin = asked.reach.wide if self._layouts == WIDE else 0.0
+            return random_layout(asked, random.Random(key), margin)
         if not 0 <= spec.index < len(task.layouts):
             raise ConfigError(
                 f"{spec.task} has initial states 0 to {len(task.layouts) - 1}, got {spec.index}."
@@ -123,6 +125,13 @@ class Plan:
             raise ConfigError(
                 f"layouts=random is not possible for {', '.join(bound)}, where the robot's start "
                 "belongs to the layout. Leave them out of tasks."
+            )
+        narrow = [name for name, task in self._tasks.items() if not task.reach.wide]
+        if self._layouts == WIDE and narrow:
+            raise ConfigError(
+                f"layouts=wide is not possible for {', '.join(narrow)}, which says of no room "
+                "beyond its official positions (Reach.wide). Leave it out of tasks, or take "
+                "layouts=random."
             )
         return dict.fromkeys(self._tasks, n_episodes)
 

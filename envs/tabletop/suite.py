@@ -14,7 +14,7 @@ import numpy as np
 
 from vla_bench.envs.tabletop.geometry import quaternion_of
 from vla_bench.envs.tabletop.physics import described
-from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM, Plan
+from vla_bench.envs.tabletop.plan import OFFICIAL, RANDOM, WIDE, Plan
 from vla_bench.envs.tabletop.renderer import named_look
 from vla_bench.envs.tabletop.suites import Suite, suite_of
 from vla_bench.envs.tabletop.tasks.task import Expert, Judge, Task
@@ -28,6 +28,7 @@ MAX_WORLDS = 24  # more than any suite has tasks, so that nominal episodes never
 LAYOUTS = {
     OFFICIAL: "the tasks' own initial states",
     RANDOM: "drawn from the region that the tasks' own initial states span",
+    WIDE: "drawn from that region and beyond it as far as the task allows",
 }
 
 
@@ -47,9 +48,9 @@ class TabletopEnv:
         """Plan `n_episodes` initial states of each of `tasks`, all of one suite, once per seed.
 
         None for `n_episodes` plans every initial state that each task has. `image_size` is [width,
-        height]; `layouts` is ``official`` or ``random``; `variation` is what `registry.select`
-        takes. More than five parameters, since these are the keys that a user overrides. Raises
-        ConfigError for what does not exist and MissingDependencyError for absent files.
+        height]; `layouts` is a key of `LAYOUTS`; `variation` is what `registry.select` takes. More
+        than five parameters, since these are the keys that a user overrides. Raises ConfigError
+        for what does not exist and MissingDependencyError for absent files.
         """
         suite = suite_of(tasks)
         self.name, self.action_spec = suite.name, suite.action_spec

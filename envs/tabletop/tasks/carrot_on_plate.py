@@ -10,7 +10,7 @@ from vla_bench.envs.tabletop.objects.tableware import PLATE
 from vla_bench.envs.tabletop.scenes.table import TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.grids import corner_pairs, spawn
 from vla_bench.envs.tabletop.tasks.put_on import PutOn
-from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
 
 HALF_EDGE = 0.075
 YAWS = (math.pi, -math.pi / 2)
@@ -36,4 +36,5 @@ CARROT_ON_PLATE = Task(
     layouts=_layouts(),
     goal=GOAL,
     expert=PickAndPlace(GOAL, GRASP).start,
+    reach=Reach(wide=0.02),
 )

@@ -9,7 +9,7 @@ from vla_bench.envs.tabletop.objects.tableware import SPOON, TOWEL
 from vla_bench.envs.tabletop.scenes.table import TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.grids import corner_pairs, spawn
 from vla_bench.envs.tabletop.tasks.put_on import PutOn
-from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
 
 HALF_EDGE = 0.075
 YAWS = (0.0, math.pi / 2)
@@ -35,4 +35,5 @@ SPOON_ON_TOWEL = Task(
     layouts=_layouts(),
     goal=GOAL,
     expert=PickAndPlace(GOAL, GRASP).start,
+    reach=Reach(wide=0.02),
 )

@@ -10,7 +10,7 @@ from vla_bench.envs.tabletop.objects.blocks import GREEN_BLOCK, YELLOW_BLOCK
 from vla_bench.envs.tabletop.scenes.table import TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.grids import corner_pairs, spawn
 from vla_bench.envs.tabletop.tasks.put_on import PutOn
-from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
 
 HALF_EDGES = (0.05, 0.10)
 GRASP = Grasp(point=(0.0, 0.0), height=0.006, along=(1.0, 0.0, 0.0), quarter_turns=True)
@@ -35,4 +35,5 @@ STACK_CUBE = Task(
     layouts=_layouts(),
     goal=GOAL,
     expert=PickAndPlace(GOAL, GRASP).start,
+    reach=Reach(wide=0.02),
 )

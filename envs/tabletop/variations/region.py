@@ -9,7 +9,7 @@ import itertools
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis, matrix
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
@@ -39,6 +39,12 @@ class Region:
     area: Area
     yaws: tuple[float, float]
     period: float
+
+    def grown(self, margin: float) -> Region:
+        """The same, `margin` m larger on every side."""
+        x_low, x_high, y_low, y_high = self.area
+        area = (x_low - margin, x_high + margin, y_low - margin, y_high + margin)
+        return replace(self, area=area)
 
     def contains(self, x: float, y: float, margin: float) -> bool:
         """Whether a point is inside, or nearer than `margin` to it along both axes."""
@@ -88,11 +94,15 @@ def carrier(layout: Layout, name: str) -> str | None:
     return None
 
 
-def random_layout(task: Task, rng: random.Random) -> Layout:
-    """A layout inside the region of the official ones, its objects apart as in these."""
+def random_layout(task: Task, rng: random.Random, margin: float = 0.0) -> Layout:
+    """A layout inside the region of the official ones, its objects apart as in these.
+
+    With `margin`, m, inside a region that is larger by it on every side, so that the official ones,
+    which are its corners in many tasks, lie inside.
+    """
     official = task.layouts[int(rng.random() * len(task.layouts))]
     names = loose(task, official)
-    regions = {name: region_of(task, name) for name in names}
+    regions = {name: region_of(task, name).grown(margin) for name in names}
     needed = gaps_needed(task)
     for _ in range(TRIES):
         moved = {

@@ -64,6 +64,7 @@ REACH = Reach(
     dict.fromkeys(KINDS, (Surface((-0.36, -0.10, -0.06, 0.46), COUNTER_HEIGHT),)),
     apart=0.12,
     clear=CLEAR,
+    wide=0.02,
 )
 BELOW = 0.07  # m under the tool that a hand needs to pass over something
 BERTH = 0.17  # m that the hand keeps from objects on its way
