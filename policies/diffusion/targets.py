@@ -5,27 +5,13 @@ Vectors alone, computed once for the whole data set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_bench.data.keyframes import gripper_column, next_keyframes
-from vla_bench.data.trajectory import Indices, TrajectoryDataset, Vectors
+from vla_bench.data.trajectory import Indices, TrajectoryDataset
 
 BoolArray = NDArray[np.bool_]
 _SAME = 1e-6  # of one action: float32 of the same number
-
-
-def values_at_keyframes(dataset: TrajectoryDataset, columns: Sequence[int]) -> list[Vectors]:
-    """Per episode, what `columns` of the state are at each frame's next keyframe: (T, n)."""
-    column = gripper_column(dataset.schema)
-    found = []
-    for index in range(len(dataset.lengths)):
-        trajectory = dataset[index]
-        frames = next_keyframes(trajectory.actions, column)
-        found.append(trajectory.states[frames][:, list(columns)])
-    return found
 
 
 def mishaps(labels: TrajectoryDataset, executed: TrajectoryDataset) -> list[BoolArray]:

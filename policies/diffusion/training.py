@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
+from vla_bench.data.keyframes import values_at_keyframes
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.statistics import DatasetStatistics, statistics_of
-from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset, check_fits
+from vla_bench.data.trajectory import (
+    DataError,
+    Schema,
+    TrajectoryDataset,
+    check_fits,
+    state_columns,
+)
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
 from vla_bench.policies.diffusion.checkpoint import load_model, save_checkpoint
@@ -27,11 +34,7 @@ from vla_bench.policies.diffusion.optimizer import decayed_parameters
 from vla_bench.policies.diffusion.plain import to_plain
 from vla_bench.policies.diffusion.range_check import check_ranges
 from vla_bench.policies.diffusion.spec import ModelSpec, VisionSpec
-from vla_bench.policies.diffusion.targets import (
-    beyond_mishap,
-    mishaps,
-    values_at_keyframes,
-)
+from vla_bench.policies.diffusion.targets import beyond_mishap, mishaps
 from vla_bench.policies.training.data import Recorded, recorded
 from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.settings import Settings
@@ -84,7 +87,10 @@ class DiffusionLearner:
         )
         self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
-        self._columns = {key: _columns(dataset, names) for key, names in interface.proprio.items()}
+        setting = "policy.interface.proprio"
+        self._columns = {
+            key: state_columns(dataset, names, setting) for key, names in interface.proprio.items()
+        }
         for key, columns in self._columns.items():
             _check_width(dataset, key, columns, spec)
         self._keyframes = None
@@ -192,21 +198,6 @@ def _groups(network: DiffusionModel) -> list[Group]:
         Group("weights of maps", maps, decays=True),
         Group("biases, norms, embeddings", trained - maps, decays=False),
     ]
-
-
-def _columns(dataset: TrajectoryDataset, names: Sequence[str]) -> list[int]:
-    """Where the proprio `names` are in the data set's state: ``name``, or ``name.0``, …"""
-    found = []
-    known = dataset.schema.state_names
-    for name in names:
-        columns = [i for i, c in enumerate(known) if c == name or c.rpartition(".")[0] == name]
-        if not columns:
-            raise DataError(
-                f"Data set {dataset.name}: the policy needs the proprio {name!r}, the state's "
-                f"columns are: {', '.join(known) or 'none'}. Set policy.interface.proprio."
-            )
-        found += columns
-    return found
 
 
 def _check_width(

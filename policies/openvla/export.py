@@ -65,6 +65,11 @@ def in_bf16(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.bfloat16)
 
 
+def in_fp32(tensor: Tensor) -> Tensor:
+    """As a training goes on from them."""
+    return tensor.detach().float()
+
+
 def _shards(shapes: Mapping[str, tuple[int, ...]], shard_bytes: int) -> Iterator[list[str]]:
     """Names in groups whose weights take at most `shard_bytes` in bf16, or single ones."""
     names: list[str] = []

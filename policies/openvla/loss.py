@@ -40,7 +40,7 @@ class Forced:
 def forced_pass(model: OpenVLAModel, batch: Batch) -> Forced:
     """One forward pass; `batch` is on the model's device."""
     pixels = normalize_images(batch.images, model.config).to(model.dtype)
-    with _attention(model.device):
+    with quick_attention(model.device):
         hidden = model.hidden(pixels, batch.ids)
     rows, columns = (batch.labels != IGNORED).nonzero(as_tuple=True)
     before = columns + (model.config.n_patches - 1)  # the image stands behind the first token
@@ -51,7 +51,7 @@ def forced_pass(model: OpenVLAModel, batch: Batch) -> Forced:
 
 
 @contextmanager
-def _attention(device: torch.device) -> Iterator[None]:
+def quick_attention(device: torch.device) -> Iterator[None]:
     """Plain products for bf16 on a CPU, where the gradient of torch 2.13's fused attention takes
     38 % of a small model's step, and theirs half as long.
     """

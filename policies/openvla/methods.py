@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,3 +91,20 @@ class Method:
             add_lora(model, self.lora.size, seed, DTYPES[self.lora.weights])
         model.language_model.model.recompute = self.recompute
         return model
+
+
+@dataclass(frozen=True)
+class Towers:
+    """Vision towers alone, see `towers.py`.
+
+    Attributes:
+        now: Names of the log's state, told as they are: where the tool is, how open its gripper.
+        next: And as they will be at the next change of the gripper's command.
+    """
+
+    now: Sequence[str]
+    next: Sequence[str]
+
+    def load(self, folder: Path, device: torch.device) -> OpenVLAModel:
+        """The checkpoint in `folder`."""
+        return load_trainable(folder, device, torch.float32)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.memory import Needs, needs
-from vla_bench.policies.openvla.methods import Method
+from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.start import config_of_start, method_of
 from vla_bench.policies.training.settings import Settings
 
@@ -19,6 +20,8 @@ def plan(settings: Settings, gpu_memory_gb: float) -> list[str]:
     With activations stored and computed again, whichever of the two `settings` ask for first.
     """
     method = method_of(settings)
+    if isinstance(method, Towers):
+        raise ConfigError("dry_run plans the training of a whole OpenVLA, not method=towers.")
     config, source = config_of_start(settings)
     averages = settings.optimization.ema is not None
     lines = [f"Memory for {source}, batch_size={settings.batch_size}, on {gpu_memory_gb:g} GB:"]

@@ -1,4 +1,4 @@
-"""Where a checkpoint lives: a local folder, or a Hugging Face hub id that is downloaded."""
+"""Where a checkpoint lives: a local folder, this package, or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from vla_bench.errors import MissingDependencyError
+from vla_bench.policies.bundled import checkpoint_folder
 from vla_bench.policies.openvla.config import CheckpointError
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
@@ -13,11 +14,13 @@ _FILES = ("*.json", "*.safetensors")
 
 
 def locate(checkpoint: str | Path) -> Path:
-    """The folder of `checkpoint`: a folder, ``owner/name``, or ``owner/name@revision``.
+    """The folder of `checkpoint`: a folder, ``bundled:NAME``, or the hub's ``owner/name`` or
+    ``owner/name@revision``, which is downloaded.
 
-    Raises CheckpointError when it is neither, or the hub does not hand it out.
+    Raises CheckpointError when it is none of them, or the hub does not hand it out, and ConfigError
+    for a name that is not bundled.
     """
-    folder = Path(checkpoint).expanduser()
+    folder = checkpoint_folder(str(checkpoint))
     if folder.is_dir():
         return folder
     name = str(checkpoint)

@@ -24,6 +24,7 @@ from vla_bench.policies.openvla.checkpoint import (
 from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
+from vla_bench.policies.training.learner import Group
 
 _ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
 STAGES: Mapping[str, str] = {
@@ -88,6 +89,18 @@ def n_trained(model: nn.Module) -> int:
 def decays(name: str, parameter: nn.Parameter) -> bool:
     """Whether weight decay applies: not to biases and 1-d parameters (norms, layer scales)."""
     return parameter.ndim > 1 and not name.endswith(".bias")
+
+
+def groups_of(model: nn.Module) -> list[Group]:
+    """What is trained, for the loop; as upstream: openvla/openvla@c8f03f4,
+    prismatic/training/strategies/fsdp.py.
+    """
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    matrices = frozenset(name for name, p in trained.items() if decays(name, p))
+    return [
+        Group("matrices", matrices, decays=True),
+        Group("biases, norms, scales", frozenset(trained) - matrices, decays=False),
+    ]
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

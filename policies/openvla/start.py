@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from vla_bench.errors import ConfigError, StoreError
 from vla_bench.lock import locked
 from vla_bench.policies.openvla.checkpoint import read_config
 from vla_bench.policies.openvla.config import OpenVLAConfig, parse_config
-from vla_bench.policies.openvla.methods import Method
+from vla_bench.policies.openvla.methods import Method, Towers
+from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.native import published_config
 from vla_bench.policies.openvla.scratch import config_of, write_new
 from vla_bench.policies.training.settings import Settings
@@ -24,14 +26,30 @@ _NOTHING = (
 )
 
 
-def method_of(settings: Settings) -> Method:
+@dataclass(frozen=True)
+class Start:
+    """The checkpoint that a training begins with.
+
+    Attributes:
+        name: As given: a folder or a hub id.
+        folder: Where it lies.
+        model: Its network, with what is trained requiring gradients.
+    """
+
+    name: str
+    folder: Path
+    model: OpenVLAModel
+
+
+def method_of(settings: Settings) -> Method | Towers:
     """What ``method=`` says. Raises ConfigError when nothing does."""
     if settings.method is None:
         raise ConfigError(
             "OpenVLA has several ways to be trained: choose one, method=lora|qlora|full|"
-            "frozen_vision|sandwich|last_layer, or from_scratch with policy=openvla_mini."
+            "frozen_vision|sandwich|last_layer, or towers and from_scratch with "
+            "policy=openvla_mini."
         )
-    method: Method = construct(settings.method)
+    method: Method | Towers = construct(settings.method)
     return method
 
 

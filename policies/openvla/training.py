@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,40 +20,26 @@ from vla_bench.data.view import View
 from vla_bench.data.windows import Window
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
-from vla_bench.policies.openvla.checkpoint import Weights
+from vla_bench.policies.openvla.checkpoint import Weights, read_config
 from vla_bench.policies.openvla.demonstrations import Demonstrations, demonstrations
 from vla_bench.policies.openvla.export import copy_layout, in_bf16, write_weights
 from vla_bench.policies.openvla.image import to_input_size
 from vla_bench.policies.openvla.labels import Batch, Example, Labeller
 from vla_bench.policies.openvla.lora_file import save_lora
 from vla_bench.policies.openvla.loss import forced_pass, metrics
-from vla_bench.policies.openvla.methods import Method
+from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
 from vla_bench.policies.openvla.resize import Preparation
 from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.source import locate
-from vla_bench.policies.openvla.stages import decays
-from vla_bench.policies.openvla.start import first_checkpoint, method_of
+from vla_bench.policies.openvla.stages import groups_of
+from vla_bench.policies.openvla.start import Start, first_checkpoint, method_of
+from vla_bench.policies.openvla.towers import TowerLearner
 from vla_bench.policies.training.data import recorded
-from vla_bench.policies.training.learner import Group
+from vla_bench.policies.training.learner import Group, Learner
 from vla_bench.policies.training.settings import Settings
 from vla_bench.store import write_json
-
-
-@dataclass(frozen=True)
-class Start:
-    """The checkpoint that a training begins with.
-
-    Attributes:
-        name: As given: a folder or a hub id.
-        folder: Where it lies.
-        model: Its network, with what is trained requiring gradients.
-    """
-
-    name: str
-    folder: Path
-    model: OpenVLAModel
 
 
 class OpenVLALearner:
@@ -75,7 +61,7 @@ class OpenVLALearner:
         episodes = np.arange(len(data.lengths))
         self.module: nn.Module = start.model
         self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
-        self.groups: Sequence[Group] = _groups(start.model)
+        self.groups: Sequence[Group] = groups_of(start.model)
         self._start, self._method, self._camera, self._data = start, method, camera, data
         self._statistics = statistics_of(data, episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
@@ -168,29 +154,21 @@ class OpenVLALearner:
         return str(folder.resolve()) if folder.is_dir() else self._start.name
 
 
-def learner(settings: Settings) -> OpenVLALearner:
+def learner(settings: Settings) -> Learner:
     """From `conf/train.yaml` with a policy that is an OpenVLAPolicy."""
     policy, method = settings.policy, method_of(settings)
-    convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     camera, record = policy["camera"], recorded(settings)
     name = first_checkpoint(settings)
-    folder = locate(name)
-    model = method.load(folder, torch.device("cpu"), settings.seed)  # the loop says which GPU
-    size = model.config.image_size
-    views = {camera: View(size, size)}
-    frames = record.labels if record.cache is None else record.at_views(views)
+    folder, cpu = locate(name), torch.device("cpu")  # the loop says which GPU
+    size = read_config(folder).image_size
+    frames = record.labels if record.cache is None else record.at_views({camera: View(size, size)})
+    if isinstance(method, Towers):
+        start = Start(name, folder, method.load(folder, cpu))
+        return TowerLearner(start, method, frames, camera, record.n_used(frames))
+    start = Start(name, folder, method.load(folder, cpu, settings.seed))
+    convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
-    return OpenVLALearner(Start(name, folder, model), method, data, camera, record.n_used(data))
-
-
-def _groups(model: OpenVLAModel) -> list[Group]:
-    """As upstream: openvla/openvla@c8f03f4, prismatic/training/strategies/fsdp.py."""
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    matrices = frozenset(name for name, p in trained.items() if decays(name, p))
-    return [
-        Group("matrices", matrices, decays=True),
-        Group("biases, norms, scales", frozenset(trained) - matrices, decays=False),
-    ]
+    return OpenVLALearner(start, method, data, camera, record.n_used(data))
 
 
 def _described(data: Demonstrations, statistics: DatasetStatistics) -> list[str]:

@@ -5,6 +5,8 @@ What comes between two of them is the way to the next grasp or release. Knows no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vla_bench.data.trajectory import (
@@ -40,6 +42,17 @@ def next_keyframes(actions: Vectors, column: int) -> Indices:
     frames = np.append(keyframes(actions, column), len(actions) - 1)
     upcoming = np.searchsorted(frames, np.arange(len(actions)), side="right")
     return frames[np.minimum(upcoming, len(frames) - 1)]
+
+
+def values_at_keyframes(dataset: TrajectoryDataset, columns: Sequence[int]) -> list[Vectors]:
+    """Per episode, what `columns` of the state are at each frame's next keyframe: (T, n)."""
+    column = gripper_column(dataset.schema)
+    found = []
+    for index in range(len(dataset.lengths)):
+        trajectory = dataset[index]
+        frames = next_keyframes(trajectory.actions, column)
+        found.append(trajectory.states[frames][:, list(columns)])
+    return found
 
 
 def n_until_idle(dataset: TrajectoryDataset, n_idle: int) -> Indices:

@@ -94,6 +94,24 @@ class TrajectoryDataset(Protocol):
         ...
 
 
+def state_columns(dataset: TrajectoryDataset, names: Sequence[str], setting: str) -> list[int]:
+    """Where `names`, which `setting` gave, are in the state: ``name``, or ``name.0``, ``name.1``, …
+
+    Raises DataError for a name that is not there.
+    """
+    found = []
+    known = dataset.schema.state_names
+    for name in names:
+        columns = [i for i, c in enumerate(known) if c == name or c.rpartition(".")[0] == name]
+        if not columns:
+            raise DataError(
+                f"Data set {dataset.name}: {setting} asks for {name!r}, the state's columns are: "
+                f"{', '.join(known) or 'none'}. Set {setting}."
+            )
+        found += columns
+    return found
+
+
 def check_fits(dataset: TrajectoryDataset, action_spec: ActionSpec, cameras: Sequence[str]) -> None:
     """Raise DataError with the difference when a policy cannot learn from `dataset`.
 
