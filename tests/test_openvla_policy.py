@@ -55,7 +55,9 @@ def requests(images: Sequence[Any]) -> list[Request]:
     return [Request(f"e{i}", (observation(image),), i) for i, image in enumerate(images)]
 
 
-@pytest.mark.parametrize("name", ["openvla", "openvla_google_robot", "openvla_mini"])
+@pytest.mark.parametrize(
+    "name", ["openvla", "openvla_google_robot", "openvla_mini", "openvla_mini_google_robot"]
+)
 def test_the_yaml_has_exactly_the_constructors_parameters(name: str, root: Path) -> None:
     data = yaml.safe_load((root / f"conf/policy/{name}.yaml").read_text())
     assert data.pop("_target_") == "vla_bench.policies.openvla.policy.OpenVLAPolicy"
