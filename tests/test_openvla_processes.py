@@ -27,7 +27,14 @@ from vla_bench.policies.training.settings import Settings
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = {
-    "vision": {"image_size": 24, "width": 32, "depth": 2, "n_heads": 2, "mlp_width": 64},
+    "vision": {
+        "image_size": 24,
+        "patch_size": 12,
+        "width": 32,
+        "depth": 2,
+        "n_heads": 2,
+        "mlp_width": 64,
+    },
     "text": {"width": 32, "n_layers": 2, "n_heads": 2, "mlp_width": 64, "words": "go left right"},
 }
 
