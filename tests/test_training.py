@@ -317,7 +317,7 @@ def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path
     ("changes", "text"),
     [
         ({"cameras": {"image": "fronk"}}, "Unknown camera of data set walks 'fronk'"),
-        ({"proprio": {"tcp_pose": ["tcp"], "gripper": ["gripper_open"]}}, "the proprio 'tcp', the"),
+        ({"proprio": {"tcp_pose": ["tcp"], "gripper": ["gripper_open"]}}, "asks for 'tcp', the"),
         (
             {"proprio": {"tcp_pose": ["tcp_pose"], "gripper": ["tcp_pose"]}},
             "the network's 'gripper' takes 1 numbers, the state has 7: tcp_pose.0, tcp_pose.1",
