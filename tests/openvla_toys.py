@@ -24,6 +24,18 @@ TOY_STATISTICS: dict[str, Any] = {
 }
 
 
+TOY_VISION = {
+    "towers": "siglip",
+    "image_size": 24,
+    "patch_size": 12,
+    "width": 32,
+    "depth": 2,
+    "n_heads": 2,
+    "mlp_width": 64,
+}
+"""Of `scratch.VisionSpec`."""
+
+
 def write_toy(folder: Path, seed: int = 0) -> Path:
     write_tiny_checkpoint(folder, seed, TOY_STATISTICS)
     return folder

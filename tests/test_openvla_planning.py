@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from openvla_toys import TOY_VISION
 from training_toys import optimization, settings
 
 from vla_bench.errors import ConfigError
@@ -87,16 +88,7 @@ def test_a_plan_is_printed_and_what_has_none_is_refused() -> None:
     }
     model = {
         "_target_": "vla_bench.policies.openvla.scratch.ModelSpec",
-        "vision": {
-            "_target_": "vla_bench.policies.openvla.scratch.VisionSpec",
-            "towers": "siglip",
-            "image_size": 24,
-            "patch_size": 12,
-            "width": 32,
-            "depth": 2,
-            "n_heads": 2,
-            "mlp_width": 64,
-        },
+        "vision": {"_target_": "vla_bench.policies.openvla.scratch.VisionSpec", **TOY_VISION},
         "text": {
             "_target_": "vla_bench.policies.openvla.scratch.TextSpec",
             "width": 32,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from openvla_toys import random_images
+from openvla_toys import TOY_VISION, random_images
 from process_toys import assert_same_curve, together
 from training_toys import STATES, optimization, run_quietly, settings
 
@@ -27,14 +27,7 @@ from vla_bench.policies.training.settings import Settings
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = {
-    "vision": {
-        "image_size": 24,
-        "patch_size": 12,
-        "width": 32,
-        "depth": 2,
-        "n_heads": 2,
-        "mlp_width": 64,
-    },
+    "vision": TOY_VISION,
     "text": {"width": 32, "n_layers": 2, "n_heads": 2, "mlp_width": 64, "words": "go left right"},
 }
 

@@ -15,7 +15,8 @@ from vla_bench.envs.tabletop.plan import Plan
 from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.suites import SUITES
 from vla_bench.envs.tabletop.tasks.task import Task
-from vla_bench.envs.tabletop.variations.region import add_missing, gap, loose, region_of, yaw_of
+from vla_bench.envs.tabletop.variations.clearance import gap, yaw_of
+from vla_bench.envs.tabletop.variations.region import add_missing, loose, region_of
 from vla_bench.envs.tabletop.variations.registry import VARIATIONS, applies, asked_of
 from vla_bench.envs.tabletop.variations.roles import source_of
 from vla_bench.envs.tabletop.variations.visual import DISTRACTORS

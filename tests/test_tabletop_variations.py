@@ -21,7 +21,8 @@ from vla_bench.envs.tabletop.suites import SUITES
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task, Then
 from vla_bench.envs.tabletop.variations import check, registry
-from vla_bench.envs.tabletop.variations.region import loose, region_of, yaw_of
+from vla_bench.envs.tabletop.variations.clearance import yaw_of
+from vla_bench.envs.tabletop.variations.region import loose, region_of
 from vla_bench.envs.tabletop.variations.semantic import HELD_OUT
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Aspect, Variation
 from vla_bench.envs.tabletop.variations.visual import DISTRACTORS, OTHER_COLORS
@@ -336,7 +337,7 @@ def test_random_layouts_are_as_many_as_asked_for() -> None:
     easy = "put_eggplant_into_pot_easy"
     with pytest.raises(ConfigError, match=f"layouts=random is not possible for {easy}"):
         make_env(tasks=[easy], layouts="random")
-    with pytest.raises(ConfigError, match="layouts=wide is not possible for eggplant_in_basket,"):
+    with pytest.raises(ConfigError, match="layouts=wide is not possible for eggplant_in_basket:"):
         make_env(layouts="wide")
 
 

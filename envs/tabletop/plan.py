@@ -123,14 +123,14 @@ class Plan:
         bound = [name for name, task in self._tasks.items() if task.homes]
         if bound:
             raise ConfigError(
-                f"layouts=random is not possible for {', '.join(bound)}, where the robot's start "
-                "belongs to the layout. Leave them out of tasks."
+                f"layouts={self._layouts} is not possible for {', '.join(bound)}, where the "
+                "robot's start belongs to the layout. Leave them out of tasks."
             )
         narrow = [name for name, task in self._tasks.items() if not task.reach.wide]
         if self._layouts == WIDE and narrow:
             raise ConfigError(
-                f"layouts=wide is not possible for {', '.join(narrow)}, which says of no room "
-                "beyond its official positions (Reach.wide). Leave it out of tasks, or take "
+                f"layouts=wide is not possible for {', '.join(narrow)}: no Reach.wide says how far "
+                "beyond the official positions objects may start. Leave them out of tasks, or take "
                 "layouts=random."
             )
         return dict.fromkeys(self._tasks, n_episodes)

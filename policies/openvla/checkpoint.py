@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vla_bench.policies.openvla.config import (
     CheckpointError,
@@ -38,6 +38,12 @@ class Weights:
 
     shapes: Mapping[str, tuple[int, ...]]
     read: Callable[[str], Tensor]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Weights:
+        """Those of `model` as they are, so that they can be written."""
+        state = model.state_dict()
+        return cls({name: tuple(t.shape) for name, t in state.items()}, state.__getitem__)
 
 
 def read_config(folder: Path) -> OpenVLAConfig:

@@ -8,13 +8,15 @@ that a compiled model picks the same tokens.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -74,3 +76,15 @@ def compile_function(function: Callable[..., Any], any_shape: bool) -> Callable[
     """
     options: dict[str, Any] = {"emulate_precision_casts": True}
     return torch.compile(function, dynamic=any_shape, options=options)
+
+
+@contextmanager
+def quick_attention(device: torch.device) -> Iterator[None]:
+    """In training: plain products for bf16 on a CPU, where torch 2.13's fused attention has a slow
+    gradient; elsewhere what torch chooses.
+    """
+    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        yield
+        return
+    with sdpa_kernel(SDPBackend.MATH):
+        yield

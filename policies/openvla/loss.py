@@ -6,17 +6,15 @@ is: 8 of some 290 positions, 0.07 TFLOP and gigabytes of a batch's memory less.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.image import normalize_images
+from vla_bench.policies.openvla.kernels import quick_attention
 from vla_bench.policies.openvla.labels import IGNORED, Batch
 from vla_bench.policies.openvla.model import OpenVLAModel
 
@@ -48,18 +46,6 @@ def forced_pass(model: OpenVLAModel, batch: Batch) -> Forced:
     labels = batch.labels[rows, columns]
     loss = functional.cross_entropy(logits, labels)
     return Forced(loss, logits.detach().argmax(dim=-1), labels, rows)
-
-
-@contextmanager
-def quick_attention(device: torch.device) -> Iterator[None]:
-    """Plain products for bf16 on a CPU, where the gradient of torch 2.13's fused attention takes
-    38 % of a small model's step, and theirs half as long.
-    """
-    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        yield
-        return
-    with sdpa_kernel(SDPBackend.MATH):
-        yield
 
 
 def metrics(forced: Forced, tokens: ActionTokens, data_sets: Sequence[str]) -> dict[str, float]:

@@ -19,10 +19,12 @@ from scipy import sparse
 
 from vla_bench.data.image_ops import center_crop, resize_lanczos3
 from vla_bench.errors import ConfigError, PolicyError, unknown_name
-from vla_bench.policies.openvla.config import read_json
+from vla_bench.policies.openvla.config import OpenVLAConfig, read_json
+from vla_bench.policies.openvla.image import to_input_size
 
 Image = NDArray[np.uint8]
 RESIZES = ("none", "lanczos3", "area")
+TRAINED_RESIZE = "lanczos3"
 CROP_AREA = 0.9  # openvla/openvla@c8f03f4, experiments/robot/openvla_utils.py: crop_scale
 
 
@@ -50,6 +52,12 @@ class Preparation:
         elif self.resize == "area":
             image = shrink_area(image, side)
         return center_crop(image, CROP_AREA) if self.center_crop else image
+
+
+def input_image(image: Image, config: OpenVLAConfig) -> Image:
+    """As a training sees a camera image, before augmentation: (side, side, 3)."""
+    resized = Preparation(TRAINED_RESIZE, center_crop=False).apply(image, config.image_size)
+    return to_input_size(resized, config)
 
 
 def read_preparation(

@@ -25,12 +25,12 @@ from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.checkpoint import Weights
 from vla_bench.policies.openvla.export import copy_layout, in_fp32, write_weights
-from vla_bench.policies.openvla.image import normalize_images, to_input_size
-from vla_bench.policies.openvla.loss import quick_attention
+from vla_bench.policies.openvla.image import normalize_images
+from vla_bench.policies.openvla.kernels import quick_attention
 from vla_bench.policies.openvla.methods import Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
-from vla_bench.policies.openvla.resize import Preparation
+from vla_bench.policies.openvla.resize import input_image
 from vla_bench.policies.openvla.stages import groups_of
 from vla_bench.policies.openvla.start import Start
 from vla_bench.policies.training.learner import Group, stacked
@@ -103,11 +103,9 @@ class TowerLearner:
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         config = cast(Pointing, self.module).openvla.config
-        image = Preparation("lanczos3", center_crop=False).apply(
-            sample.images[self._camera][0], config.image_size
-        )
+        image = input_image(sample.images[self._camera][0], config)
         return {
-            "image": torch.from_numpy(np.array(to_input_size(image, config))),
+            "image": torch.from_numpy(np.array(image)),
             "ids": torch.tensor(self._tokenizer.encode(sample.instruction.lower()).ids),
             "values": torch.from_numpy(self._values[sample.episode][sample.frame]),
         }
@@ -131,9 +129,7 @@ class TowerLearner:
     def save(self, module: nn.Module, folder: Path) -> None:
         """A checkpoint in the published layout: what it began with, and the towers."""
         copy_layout(self._start.folder, folder)
-        state = cast(Pointing, module).openvla.state_dict()
-        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        write_weights(folder, Weights(shapes, state.__getitem__), in_fp32)
+        write_weights(folder, Weights.of(cast(Pointing, module).openvla), in_fp32)
 
     def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Raises ConfigError: towers do not act."""

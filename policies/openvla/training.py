@@ -23,14 +23,13 @@ from vla_bench.policies.openvla.augment import Jitter
 from vla_bench.policies.openvla.checkpoint import Weights, read_config
 from vla_bench.policies.openvla.demonstrations import Demonstrations, demonstrations
 from vla_bench.policies.openvla.export import copy_layout, in_bf16, write_weights
-from vla_bench.policies.openvla.image import to_input_size
 from vla_bench.policies.openvla.labels import Batch, Example, Labeller
 from vla_bench.policies.openvla.lora_file import save_lora
 from vla_bench.policies.openvla.loss import forced_pass, metrics
 from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
-from vla_bench.policies.openvla.resize import Preparation
+from vla_bench.policies.openvla.resize import TRAINED_RESIZE, Preparation, input_image
 from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.stages import groups_of
@@ -65,7 +64,7 @@ class OpenVLALearner:
         self._start, self._method, self._camera, self._data = start, method, camera, data
         self._statistics = statistics_of(data, episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
-        self._preparation = Preparation("lanczos3", center_crop=method.image_aug)
+        self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug)
         prompter = Prompter.read(start.folder, config.prompt, "template")
         self._labeller = Labeller(prompter, config)
         self._pool = ThreadPoolExecutor(thread_name_prefix="augment")
@@ -80,12 +79,10 @@ class OpenVLALearner:
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         """The image at the model's size, before augmentation, and the ids of prompt and action."""
-        config = self._labeller.config
-        resize = Preparation(self._preparation.resize, center_crop=False)
-        image = resize.apply(sample.images[self._camera][0], config.image_size)
+        image = input_image(sample.images[self._camera][0], self._labeller.config)
         action = self._normalizer.normalize(sample.actions[0])
         batch = self._labeller.collate(
-            [Example(to_input_size(image, config), sample.instruction, action, self._data.name)]
+            [Example(image, sample.instruction, action, self._data.name)]
         )
         return {"image": batch.images[0], "ids": batch.ids[0], "labels": batch.labels[0]}
 
@@ -113,9 +110,7 @@ class OpenVLALearner:
         model, lora = cast(OpenVLAModel, module), self._method.lora
         if lora is None:
             copy_layout(self._start.folder, folder)
-            state = model.state_dict()
-            shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-            write_weights(folder, Weights(shapes, state.__getitem__), in_bf16)
+            write_weights(folder, Weights.of(model), in_bf16)
         else:
             save_lora(model, lora.size, self._base, folder)
         write_statistics(folder / "dataset_statistics.json", {self._data.name: self._statistics})

@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.variations.clearance import are_apart, gaps_needed, yaw_of
 from vla_bench.envs.tabletop.variations.region import (
     TRIES,
-    are_apart,
-    gaps_needed,
     is_on,
     loose,
     moved_to,
     region_of,
     uniform,
-    yaw_of,
 )
 from vla_bench.envs.tabletop.variations.roles import source_of
 from vla_bench.envs.tabletop.variations.variation import Aspect, Variation

@@ -15,12 +15,20 @@ from vla_bench.envs.tabletop.geometry import Pose, about_axis, matrix
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.variations.clearance import (
+    MARGIN,
+    Placed,
+    are_apart,
+    carrier,
+    discs,
+    gap,
+    gaps_needed,
+    yaw_of,
+)
 from vla_bench.errors import EnvError
 
 Area = tuple[float, float, float, float]
-Placed = tuple[Pose, TabletopObject]
 SLACK = math.radians(15.0)  # beyond the official yaws
-MARGIN = 0.01  # m between objects
 OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
 STANDS = 0.99  # cosine of an object's tilt
 TRIES = 20_000
@@ -71,11 +79,6 @@ def _is_square(kind: TabletopObject) -> bool:
     return math.isclose(length, width) and abs(matrix(kind.rest.quaternion)[2, 2]) > STANDS
 
 
-def yaw_of(pose: Pose) -> float:
-    """Turn about z, rad, of a pose that is turned about z alone."""
-    return 2 * math.atan2(pose.quaternion[3], pose.quaternion[0])
-
-
 def loose(task: Task, layout: Layout) -> list[str]:
     """Objects of `layout` that can be moved and stand on no other one."""
     return [
@@ -83,15 +86,6 @@ def loose(task: Task, layout: Layout) -> list[str]:
         for name in layout
         if name in task.objects and not task.objects[name].fixed and carrier(layout, name) is None
     ]
-
-
-def carrier(layout: Layout, name: str) -> str | None:
-    """The object on or in which `name` starts: at the same place, but lower."""
-    x, y, height = layout[name].position
-    for other, pose in layout.items():
-        if math.dist((x, y), pose.position[:2]) < 1e-9 and pose.position[2] < height:
-            return other
-    return None
 
 
 def random_layout(task: Task, rng: random.Random, margin: float = 0.0) -> Layout:
@@ -177,7 +171,7 @@ def _is_in(placed: Placed, area: Area | None) -> bool:
     x_low, x_high, y_low, y_high = area
     return any(
         x_low - radius < x < x_high + radius and y_low - radius < y < y_high + radius
-        for x, y, radius in _discs(*placed)
+        for x, y, radius in discs(*placed)
     )
 
 
@@ -189,7 +183,7 @@ def _fits(placed: Placed, surface: Surface) -> bool:
         and x + radius < x_high + OVERHANG
         and y - radius > y_low - OVERHANG
         and y + radius < y_high + OVERHANG
-        for x, y, radius in _discs(*placed)
+        for x, y, radius in discs(*placed)
     )
 
 
@@ -214,46 +208,3 @@ def _inside(rng: random.Random, region: Region, height: float) -> Pose:
     wide = min(span + 2 * SLACK, region.period)
     yaw = first - SLACK + uniform(rng, 0.0, wide)
     return Pose((x, y, height), about_axis("z", yaw))
-
-
-def gaps_needed(task: Task) -> dict[tuple[str, str], float]:
-    """Pair of objects -> what they must keep apart, m: `MARGIN`, or less where they start nearer.
-
-    Without those of which one carries the other.
-    """
-    needed: dict[tuple[str, str], float] = {}
-    for layout in task.layouts:
-        placed = {n: (pose, task.objects[n]) for n, pose in layout.items() if n in task.objects}
-        for a, b in itertools.combinations(placed, 2):
-            if carrier(layout, a) != b and carrier(layout, b) != a:
-                least = needed.get((a, b), MARGIN)
-                needed[a, b] = min(least, gap(placed[a], placed[b]))
-    return needed
-
-
-def are_apart(task: Task, layout: Layout, needed: Mapping[tuple[str, str], float]) -> bool:
-    """Whether all pairs of `layout` keep what `gaps_needed` says."""
-    return all(
-        gap((layout[a], task.objects[a]), (layout[b], task.objects[b])) >= least
-        for (a, b), least in needed.items()
-        if a in layout and b in layout
-    )
-
-
-def gap(first: Placed, second: Placed) -> float:
-    """Between two objects seen from above, m; negative where they overlap."""
-    return min(
-        math.dist(a[:2], b[:2]) - a[2] - b[2] for a in _discs(*first) for b in _discs(*second)
-    )
-
-
-def _discs(pose: Pose, kind: TabletopObject) -> list[tuple[float, float, float]]:
-    """Circles (x, y, radius) along the longer side of the object's box that cover its outline."""
-    length, width, _ = kind.extents
-    long, short = max(length, width), min(length, width)
-    yaw = yaw_of(pose) + (0.0 if length >= width else math.pi / 2)
-    n_discs = math.ceil(long / short)
-    pitch = (long - short) / max(1, n_discs - 1)
-    x, y, _ = pose.position
-    along = [(i - (n_discs - 1) / 2) * pitch for i in range(n_discs)]
-    return [(x + d * math.cos(yaw), y + d * math.sin(yaw), 0.55 * short) for d in along]

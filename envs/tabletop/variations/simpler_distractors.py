@@ -18,7 +18,8 @@ from vla_bench.envs.tabletop.objects.tableware import SPOON
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT
 from vla_bench.envs.tabletop.tasks.google.pick_can import CAN
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
-from vla_bench.envs.tabletop.variations.region import MARGIN, TRIES, Area, uniform
+from vla_bench.envs.tabletop.variations.clearance import MARGIN
+from vla_bench.envs.tabletop.variations.region import TRIES, Area, uniform
 from vla_bench.errors import EnvError
 
 DISTRACTORS: dict[str, tuple[Can | TabletopObject, ...]] = {
