@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from vla_bench.policies.openvla.methods import Towers
 from vla_bench.policies.openvla.planning import plan
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, write_new
 from vla_bench.policies.openvla.start import Start
-from vla_bench.policies.openvla.towers import TowerLearner
+from vla_bench.policies.openvla.towers import Pointing, TowerLearner
 from vla_bench.policies.training.run import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -119,6 +121,16 @@ def test_a_decoder_begins_with_trained_towers_and_the_old_rest(base: Path, tmp_p
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert {name.split(".")[0] for name in moved} == {"vision_backbone"}
     assert "vision_backbone.featurizer.blocks.0.attn.qkv.weight" in moved
+
+
+def test_what_is_saved_is_the_average_that_is_given(base: Path, tmp_path: Path) -> None:
+    made = learner(base)
+    average = cast(Pointing, deepcopy(made.module))
+    name = "vision_backbone.featurizer.patch_embed.proj.bias"
+    average.openvla.get_parameter(name).data += 1.0
+    made.save(average, tmp_path)
+    before, after = (load_file(path / "model.safetensors")[name] for path in (base, tmp_path))
+    torch.testing.assert_close(after, before + 1.0)
 
 
 def test_what_towers_cannot_do_is_said(base: Path, tmp_path: Path) -> None:
