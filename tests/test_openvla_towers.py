@@ -96,16 +96,17 @@ def learner(base: Path, method: Towers = METHOD) -> TowerLearner:
 def test_towers_learn_where_the_tool_is_and_what_the_words_ask_for(
     base: Path, tmp_path: Path
 ) -> None:
+    torch.manual_seed(0)
     made = learner(base)
-    fast = optimization(learning_rate=3e-3, n_warmup_steps=20, ema=None)
-    wanted = settings(tmp_path, n_steps=400, batch_size=32, n_workers=1, optimization=fast)
-    train(made, replace(wanted, checkpoint_every=400), QUIET)
+    fast = optimization(learning_rate=2e-3, n_warmup_steps=50, ema=None, max_grad_norm=1.0)
+    wanted = settings(tmp_path, n_steps=600, batch_size=32, n_workers=1, optimization=fast)
+    train(made, replace(wanted, checkpoint_every=600), QUIET)
     examples = [made.prepare(made.samples[i]) for i in range(0, 1200, 3)]
     with torch.no_grad():
         _, told = made.loss(made.collate(examples))
         _, mistaken = made.loss(made.collate([_swapped(examples, i) for i in range(400)]))
     assert told["now"] < 0.2
-    assert told["next"] < 0.8
+    assert told["next"] < 0.6
     assert mistaken["next"] > 2.0
 
 
