@@ -34,8 +34,8 @@ from vla_bench.policies.openvla.methods import Lora, Method
 from vla_bench.policies.openvla.policy import OpenVLAPolicy
 from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, write_new
-from vla_bench.policies.openvla.start import first_checkpoint, method_of
-from vla_bench.policies.openvla.training import OpenVLALearner, Start
+from vla_bench.policies.openvla.start import Start, first_checkpoint, method_of
+from vla_bench.policies.openvla.training import OpenVLALearner
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import begin, steps
