@@ -180,7 +180,7 @@ def test_the_summary_shows_what_a_wrong_set_up_would_hide(base: Path) -> None:
     assert "  action roll: " in text
     assert "  action gripper_open: mean 0.5, std 0.5, as it is" in text
     assert "What action should the robot take to go left?" in text
-    assert "Images: front to 24 px by lanczos3, augmented; 4 patches" in text
+    assert "Images: front to 24 px by lanczos3, whole, augmented; 4 patches" in text
 
 
 @given(st.tuples(*[st.floats(-1.0, 1.0)] * 3), st.sampled_from(["widowx", "as_trained"]))

@@ -44,6 +44,7 @@ def config(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         "compile": False,
         "resize": None,
         "center_crop": None,
+        "box": None,
     }
 
 

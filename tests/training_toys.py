@@ -174,6 +174,7 @@ def diffusion(
 
 def optimization(**changes: Any) -> Optimization:
     usual: dict[str, Any] = {
+        "optimizer": "adamw",
         "learning_rate": 1e-2,
         "schedule": "cosine",
         "n_warmup_steps": 2,

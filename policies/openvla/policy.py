@@ -46,6 +46,7 @@ class OpenVLAPolicy:
     prompt: str
     resize: str | None
     center_crop: bool | None
+    box: Sequence[float] | None
     invalid_tokens: str
     camera: str
     robot: str
@@ -67,7 +68,7 @@ class OpenVLAPolicy:
         options = Options(
             adapter,
             self.prompt,
-            read_preparation(folders, self.resize, self.center_crop),
+            read_preparation(folders, self.resize, self.center_crop, self.box),
             self.invalid_tokens,
             self.compile,
         )

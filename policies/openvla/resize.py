@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from vla_bench.data.image_ops import center_crop, resize_lanczos3
+from vla_bench.data.image_ops import Box, center_crop, resize_lanczos3
+from vla_bench.data.view import WHOLE, cut, to_box
 from vla_bench.errors import ConfigError, PolicyError, unknown_name
 from vla_bench.policies.openvla.config import OpenVLAConfig, read_json
 from vla_bench.policies.openvla.image import to_input_size
@@ -36,10 +37,13 @@ class Preparation:
         resize: ``none`` (the checkpoint's processor alone), ``lanczos3`` or ``area``; both ignore
             the aspect ratio, as the published pipelines do.
         center_crop: Keep the centre 90 % of the area, stretched back to the image's size.
+        box: Before all this, the part that is seen: top, left, bottom, right as fractions. The
+            published models see the whole.
     """
 
     resize: str
     center_crop: bool
+    box: Box = WHOLE
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
@@ -47,6 +51,7 @@ class Preparation:
 
     def apply(self, image: Image, side: int) -> Image:
         """(height, width, 3) -> the same kind, side x side unless `resize` is none."""
+        image = cut(image, self.box)
         if self.resize == "lanczos3":
             image = resize_lanczos3(image, side, side)
         elif self.resize == "area":
@@ -61,26 +66,34 @@ def input_image(image: Image, config: OpenVLAConfig) -> Image:
 
 
 def read_preparation(
-    folders: Sequence[Path], resize: str | None, center_crop: bool | None
+    folders: Sequence[Path],
+    resize: str | None,
+    center_crop: bool | None,
+    box: Sequence[float] | None = None,
 ) -> Preparation:
     """As stated; what is None comes from the first preparation.json in `folders`.
 
     Raises ConfigError when it is not there either, or says something else: guessing would change
-    the measurement.
+    the measurement. Only a `box` may be nowhere, and is the whole image then.
     """
-    paths = [path for f in folders if (path := f / "preparation.json").exists()]
-    record: dict[str, Any] = read_json(paths[0]) if paths else {}
-    stated: dict[str, Any] = {"resize": resize, "center_crop": center_crop}
+    path = _record(folders)
+    record: dict[str, Any] = {} if path is None else {"box": list(WHOLE), **read_json(path)}
+    stated: dict[str, Any] = {
+        "resize": resize,
+        "center_crop": center_crop,
+        "box": None if box is None else list(box),
+    }
     for key, value in stated.items():
         if None not in (value, record.get(key)) and value != record[key]:
             raise ConfigError(
-                f"{paths[0]} says that the checkpoint was trained with {key} {record[key]}, the "
+                f"{path} says that the checkpoint was trained with {key} {record[key]}, the "
                 f"config says {value}. Type policy.{key}=null to take what is recorded; to measure "
                 "the other on purpose, change the record."
             )
     filled: dict[str, Any] = {
         key: record.get(key) if value is None else value for key, value in stated.items()
     }
+    filled["box"] = filled["box"] or WHOLE
     unknown = [key for key, value in filled.items() if value is None]
     if unknown:
         raise ConfigError(
@@ -88,7 +101,17 @@ def read_preparation(
             "it was trained with: policy.resize=lanczos3 policy.center_crop=false for the released "
             "openvla-7b, center_crop=true for models fine-tuned with image augmentation."
         )
-    return Preparation(**filled)
+    return Preparation(**{**filled, "box": to_box(filled["box"])})
+
+
+def recorded_box(folders: Sequence[Path]) -> Box:
+    """What the first preparation.json in `folders` says was seen; the whole if none says."""
+    path = _record(folders)
+    return WHOLE if path is None else to_box(read_json(path).get("box", WHOLE))
+
+
+def _record(folders: Sequence[Path]) -> Path | None:
+    return next((path for f in folders if (path := f / "preparation.json").exists()), None)
 
 
 def shrink_area(image: Image, side: int) -> Image:

@@ -27,6 +27,7 @@ from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
 from vla_bench.policies.training.learner import Group
 
 _ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
+_OUTPUTS = ("lm_head", "output")
 STAGES: Mapping[str, str] = {
     "full": r"",
     "frozen_vision": r"(projector|language_model)\.",
@@ -97,8 +98,14 @@ def groups_of(model: nn.Module) -> list[Group]:
     """
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     matrices = frozenset(name for name, p in trained.items() if decays(name, p))
+    inner = matrices & {
+        f"{name}.weight"
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear) and not name.endswith(_OUTPUTS)
+    }
     return [
-        Group("matrices", matrices, decays=True),
+        Group("matrices of linear maps", inner, decays=True, is_inner=True),
+        Group("embeddings, output", matrices - inner, decays=True),
         Group("biases, norms, scales", frozenset(trained) - matrices, decays=False),
     ]
 

@@ -58,15 +58,14 @@ class Pointing(nn.Module):
         )
         nn.init.normal_(self.words.weight, std=width**-0.5)
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Sequential(
-            nn.Linear(N_LOOKS * width, _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, n_values)
-        )
+        self.hidden = nn.Sequential(nn.Linear(N_LOOKS * width, _HIDDEN), nn.GELU())
+        self.output = nn.Linear(_HIDDEN, n_values)
 
     def forward(self, pixels: Tensor, ids: Tensor) -> Tensor:
         patches = self.norm(self.openvla.vision_backbone(pixels))
         asked = self.words(ids).view(len(ids), N_LOOKS, -1)
         weights = (asked @ patches.transpose(1, 2)).softmax(dim=-1)
-        values: Tensor = self.head((weights @ patches).flatten(1))
+        values: Tensor = self.output(self.hidden((weights @ patches).flatten(1)))
         return values
 
 

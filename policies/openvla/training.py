@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vla_bench.data.image_ops import Box
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
 from vla_bench.data.trajectory import Indices
-from vla_bench.data.view import View
+from vla_bench.data.view import WHOLE, View, to_box
 from vla_bench.data.windows import Window
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
@@ -29,7 +30,7 @@ from vla_bench.policies.openvla.loss import forced_pass, metrics
 from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
-from vla_bench.policies.openvla.resize import TRAINED_RESIZE, Preparation, input_image
+from vla_bench.policies.openvla.resize import TRAINED_RESIZE, Preparation, input_image, recorded_box
 from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.stages import groups_of
@@ -51,8 +52,10 @@ class OpenVLALearner:
         data: Demonstrations,
         camera: str,
         n_used: Indices | None = None,
+        box: Box = WHOLE,
     ) -> None:
-        """`data` is what `start` with `method` learns to predict from images of `camera`.
+        """`data` is what `start` with `method` learns to predict from images of `camera`, which are
+        `box` of what the camera sees.
 
         `n_used` says how many of each episode's first frames are learned from; None: all.
         """
@@ -64,7 +67,7 @@ class OpenVLALearner:
         self._start, self._method, self._camera, self._data = start, method, camera, data
         self._statistics = statistics_of(data, episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
-        self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug)
+        self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug, box=box)
         prompter = Prompter.read(start.folder, config.prompt, "template")
         self._labeller = Labeller(prompter, config)
         self._pool = ThreadPoolExecutor(thread_name_prefix="augment")
@@ -125,17 +128,19 @@ class OpenVLALearner:
             "statistics_key": self._data.name,
             "resize": None,
             "center_crop": None,
+            "box": None,
             "robot": self._data.convention.robot,
         }
 
     def summary(self) -> list[str]:
-        config, name = self._labeller.config, self._data.name
+        config, name, box = self._labeller.config, self._data.name, self._preparation.box
         instruction = self._data[0].instructions[0]
         ids = self._labeller.prompter.ids(instruction)
         return [
             *_described(self._data, self._statistics),
             f"Prompt: {self._labeller.prompter.tokenizer.decode(ids)!r}, {len(ids)} tokens",
             f"Images: {self._camera} to {config.image_size} px by lanczos3, "
+            f"{'whole' if box == WHOLE else f'of {list(box)}'}, "
             f"{'augmented' if self._method.image_aug else 'not augmented'}; "
             f"{config.n_patches} patches",
             f"Evaluate with: policy.statistics_key={name} policy.resize=null "
@@ -156,14 +161,15 @@ def learner(settings: Settings) -> Learner:
     name = first_checkpoint(settings)
     folder, cpu = locate(name), torch.device("cpu")  # the loop says which GPU
     size = read_config(folder).image_size
-    frames = record.labels if record.cache is None else record.at_views({camera: View(size, size)})
+    box = recorded_box([folder]) if policy["box"] is None else to_box(policy["box"])
+    frames = record.at_views({camera: View(size, size, box)})
     if isinstance(method, Towers):
         start = Start(name, folder, method.load(folder, cpu))
         return TowerLearner(start, method, frames, camera, record.n_used(frames))
     start = Start(name, folder, method.load(folder, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
-    return OpenVLALearner(start, method, data, camera, record.n_used(data))
+    return OpenVLALearner(start, method, data, camera, record.n_used(data), box)
 
 
 def _described(data: Demonstrations, statistics: DatasetStatistics) -> list[str]:

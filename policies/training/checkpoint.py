@@ -2,7 +2,7 @@
 
 checkpoints/step-000500/
     policy/             the running average, if kept, else the weights: ``policy.checkpoint=``
-    state.safetensors   trained weights and buffers, their running average, AdamW's moments
+    state.safetensors   trained weights and buffers, their running average, moments
     state.json          how many steps and updates
 checkpoints/best        a link to the best one, where rollouts have chosen it
 """
@@ -13,12 +13,14 @@ import copy
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from vla_bench.errors import StoreError
 from vla_bench.policies.training.learner import Learner
@@ -74,13 +76,14 @@ def restore(checkpoint: Path, state: State) -> None:
         there = module.state_dict()
         split = {name: split_like(value, there[name]) for name, value in found.items()}
         module.load_state_dict(split, strict=False)
-    trained = [p for group in state.optimizer.param_groups for p in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():
         number, _, key = name.partition(".")
-        moments.setdefault(int(number), {})[key] = split_like(value, trained[int(number)])
-    groups = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        moments.setdefault(int(number), {})[key] = split_like(value, state.trained[int(number)])
+    for optimizer, numbers_of in _numbered(state):
+        own = {i: moments[number] for i, number in enumerate(numbers_of) if number in moments}
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": own, "param_groups": groups})
     state.step = numbers["step"]
     if state.ema is not None:
         state.ema.n_updates = numbers["n_ema_updates"]
@@ -107,10 +110,20 @@ def point_to(checkpoint: Path) -> None:
     link.replace(checkpoint.parent / "best")
 
 
+def _numbered(state: State) -> Iterator[tuple[Optimizer, range]]:
+    """Each optimizer, and the places of its parameters in ``state.trained``."""
+    first = 0
+    for optimizer in state.optimizers:
+        n = sum(len(group["params"]) for group in optimizer.param_groups)
+        yield optimizer, range(first, first + n)
+        first += n
+
+
 def _tensors(state: State) -> dict[str, Tensor]:
     moments = {
-        f"{parameter}.{key}": value
-        for parameter, values in state.optimizer.state_dict()["state"].items()
+        f"{numbers[parameter]}.{key}": value
+        for optimizer, numbers in _numbered(state)
+        for parameter, values in optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
     names = _changing(state.module)

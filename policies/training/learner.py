@@ -27,11 +27,14 @@ class Group:
         name: How they are shown before the first step.
         parameters: Names in the learner's module; those without gradients are left out.
         decays: Whether ``optimization.weight_decay`` applies to them.
+        is_inner: Matrices of linear maps inside the network, neither embeddings nor its last map:
+            what ``optimization.optimizer=muon`` is for.
     """
 
     name: str
     parameters: frozenset[str]
     decays: bool
+    is_inner: bool = False
 
 
 class Learner(Protocol):

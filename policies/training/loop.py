@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from torch import Tensor, nn
 
 from vla_bench.data.loader import read_batches
 from vla_bench.data.order import Order
-from vla_bench.errors import ConfigError, VlaBenchError
+from vla_bench.errors import VlaBenchError
 from vla_bench.policies.training.ema import Ema
 from vla_bench.policies.training.learner import Learner
+from vla_bench.policies.training.optimizers import optimizers
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.schedule import learning_rate
 from vla_bench.policies.training.settings import Settings
@@ -52,7 +54,7 @@ class State:
 
     module: nn.Module
     objective: nn.Module
-    optimizer: torch.optim.AdamW
+    optimizers: Sequence[torch.optim.Optimizer]
     ema: Ema | None
     processes: Processes
     outline: nn.Module | None
@@ -62,6 +64,16 @@ class State:
     def evaluated(self) -> nn.Module:
         """What a checkpoint's policy is made of."""
         return self.module if self.ema is None else self.ema.module
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The optimizers' groups of parameters."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """In the order of the optimizers."""
+        return [p for group in self.groups for p in group["params"]]
 
     def accumulating(self) -> AbstractContextManager[None]:
         """Around all batches of a step but its last one: gradients stay in this process.
@@ -119,14 +131,9 @@ def begin(learner: Learner, settings: Settings, processes: Processes) -> State:
     if ema is not None:
         _placed(ema.module, is_split, settings, processes)
     objective = _placed(Objective(learner, settings.precision), is_split, settings, processes)
-    groups = [
-        {"params": list(parameters.values()), "weight_decay": decay}
-        for _, decay, parameters in parameter_groups(learner, chosen.weight_decay)
-    ]
-    beta1, beta2 = chosen.betas
-    optimizer = torch.optim.AdamW(groups, chosen.learning_rate, betas=(beta1, beta2))
+    made = optimizers(learner, chosen, is_split)
     joined = objective if is_split else processes.joined(objective)
-    return State(module, joined, optimizer, ema, processes, outlined)
+    return State(module, joined, made, ema, processes, outlined)
 
 
 def _placed(
@@ -135,28 +142,6 @@ def _placed(
     if is_split:
         return shard(module, processes.device, settings.precision)
     return module.to(processes.device)
-
-
-def parameter_groups(
-    learner: Learner, weight_decay: float
-) -> list[tuple[str, float, dict[str, nn.Parameter]]]:
-    """(Name, weight decay, name -> parameter) of the learner's groups that are not empty.
-
-    Raises ConfigError when nothing is trained, or a parameter is in no group.
-    """
-    trained = {n: p for n, p in learner.module.named_parameters() if p.requires_grad}
-    left = set(trained).difference(*(group.parameters for group in learner.groups))
-    if left or not trained:
-        raise ConfigError(
-            f"Expected parameters to train, each in a group of {type(learner).__name__}, found "
-            f"{len(trained)}; in no group: {', '.join(sorted(left)[:5]) or 'none'}."
-        )
-    found = []
-    for group in learner.groups:
-        chosen = {n: p for n, p in trained.items() if n in group.parameters}
-        if chosen:
-            found.append((group.name, weight_decay if group.decays else 0.0, chosen))
-    return found
 
 
 def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metrics]:
@@ -175,11 +160,12 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
         while state.step < settings.n_steps:
             started = time.perf_counter()
             rate = learning_rate(settings.optimization, state.step, settings.n_steps)
-            for group in state.optimizer.param_groups:
+            for group in state.groups:
                 group["lr"] = rate
             loss, measured = _gradient(learner, state, order, settings.n_accumulated, batches)
             norm = _clipped(state, order, settings)
-            state.optimizer.step()
+            for optimizer in state.optimizers:
+                optimizer.step()
             if state.ema is not None:
                 state.ema.update(state.module)
             state.step += 1
@@ -196,7 +182,8 @@ def _gradient(
 ) -> tuple[float, dict[str, float]]:
     """Leave the mean gradient of `n` batches in the parameters; the loss and what was measured."""
     processes = state.processes
-    state.optimizer.zero_grad(set_to_none=True)
+    for optimizer in state.optimizers:
+        optimizer.zero_grad(set_to_none=True)
     values = defaultdict[str, list[float]](list)
     for position in range(state.step * n, (state.step + 1) * n):
         is_last = position + 1 == (state.step + 1) * n
@@ -220,9 +207,8 @@ def _gradient(
 
 def _clipped(state: State, order: Order, settings: Settings) -> float:
     """Scale the gradient down to its greatest norm; the norm before."""
-    trained = [p for group in state.optimizer.param_groups for p in group["params"]]
     most = settings.optimization.max_grad_norm
-    norm = float(whole(nn.utils.clip_grad_norm_(trained, math.inf if most is None else most)))
+    norm = float(whole(nn.utils.clip_grad_norm_(state.trained, math.inf if most is None else most)))
     if not math.isfinite(norm):
         n = settings.n_accumulated * order.n_ranks * order.batch_size
         numbers = order.samples(np.arange(state.step * n, (state.step + 1) * n))

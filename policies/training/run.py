@@ -31,9 +31,9 @@ from vla_bench.policies.training.loop import (
     NotFiniteError,
     State,
     begin,
-    parameter_groups,
     steps,
 )
+from vla_bench.policies.training.optimizers import trained_groups
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.settings import Settings
 from vla_bench.policies.training.trackers import Tracker
@@ -175,9 +175,12 @@ def _keep_lines(path: Path, n_steps: int) -> None:
 
 def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str]:
     yield from learner.summary()
-    for name, decay, group in parameter_groups(learner, settings.optimization.weight_decay):
-        n = sum(parameter.numel() for parameter in group.values())
-        yield f"Trained, {name}: {n:,} parameters in {len(group)} tensors, weight decay {decay:g}"
+    for part in trained_groups(learner, settings.optimization.weight_decay):
+        n = sum(parameter.numel() for parameter in part.parameters.values())
+        yield (
+            f"Trained, {part.group.name}: {n:,} parameters in {len(part.parameters)} tensors, "
+            f"weight decay {part.weight_decay:g}"
+        )
     n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
     yield f"Frozen: {n_frozen:,} parameters"
     n_seen = settings.batch_size * settings.n_accumulated * state.processes.n_ranks

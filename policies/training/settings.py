@@ -10,6 +10,7 @@ from vla_bench.errors import ConfigError, unknown_name
 
 SCHEDULES = ("cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS = ("adamw", "muon")
 _DECISIVE = (
     "action",
     "seed",
@@ -31,8 +32,12 @@ class Average:
 
 @dataclass(frozen=True)
 class Optimization:
-    """AdamW, its learning rate over time, and the running average of the weights, if any."""
+    """The optimizer, its learning rate over time, and the running average of the weights, if any.
 
+    `betas` are AdamW's, with which ``muon`` trains what is not a matrix inside the network.
+    """
+
+    optimizer: str
     learning_rate: float
     schedule: str
     n_warmup_steps: int
@@ -42,6 +47,8 @@ class Optimization:
     ema: Average | None
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimization.optimizer", self.optimizer, OPTIMIZERS)
         if self.schedule not in SCHEDULES:
             raise unknown_name("schedule", self.schedule, SCHEDULES)
         if self.max_grad_norm is not None and self.max_grad_norm <= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,25 @@ from vla_bench.errors import ConfigError
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
+def to_box(edges: Sequence[float]) -> Box:
+    """`edges` as they are. Raises ConfigError unless they are a part of an image."""
+    top, left, bottom, right = edges if len(edges) == 4 else (1.0, 1.0, 0.0, 0.0)
+    if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
+        raise ConfigError(
+            "A part of an image is [top, left, bottom, right], fractions from 0 to 1 with top "
+            f"< bottom and left < right; got {list(edges)}."
+        )
+    return (top, left, bottom, right)
+
+
+def cut(image: Uint8Image, box: Box) -> Uint8Image:
+    """`box` of `image` (h, w, 3), on whole pixels."""
+    n_rows, n_columns = image.shape[:2]
+    top, left, bottom, right = box
+    rows = slice(round(top * n_rows), round(bottom * n_rows))
+    return image[rows, round(left * n_columns) : round(right * n_columns)]
+
+
 @dataclass(frozen=True)
 class View:
     """`box` of an image, on whole pixels, resized to `height` x `width` pixels."""
@@ -23,19 +42,11 @@ class View:
     box: Box = WHOLE
 
     def __post_init__(self) -> None:
-        top, left, bottom, right = self.box
-        if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
-            raise ConfigError(
-                "A part of an image is [top, left, bottom, right], fractions from 0 to 1 with top "
-                f"< bottom and left < right; got {list(self.box)}."
-            )
+        to_box(self.box)
 
     def __call__(self, image: Uint8Image) -> Uint8Image:
         """Of `image` (h, w, 3): (height, width, 3)."""
-        n_rows, n_columns = image.shape[:2]
-        rows = slice(round(self.box[0] * n_rows), round(self.box[2] * n_rows))
-        columns = slice(round(self.box[1] * n_columns), round(self.box[3] * n_columns))
-        return resize_lanczos3(image[rows, columns], self.height, self.width)
+        return resize_lanczos3(cut(image, self.box), self.height, self.width)
 
     def __str__(self) -> str:
         part = "" if self.box == WHOLE else "-" + "-".join(f"{edge:g}" for edge in self.box)
