@@ -26,6 +26,7 @@ from vla_bench.policies.openvla.prompt import Prompter, prompt_text
 from vla_bench.policies.openvla.resize import (
     Preparation,
     read_preparation,
+    recorded_box,
     shrink_area,
 )
 from vla_bench.policies.openvla.statistics import (
@@ -108,6 +109,26 @@ def test_preparation_is_stated_or_recorded_but_never_guessed(tmp_path: Path) -> 
     assert read_preparation([tmp_path], "none", False) == Preparation("none", False)
     with pytest.raises(ConfigError, match="Did you mean 'lanczos3'"):
         read_preparation([tmp_path], "lanczos", False)
+
+
+def test_a_part_of_the_image_is_cut_out_before_it_is_resized(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    part = [0.25, 0.5, 1.0, 0.75]
+    (tmp_path / "preparation.json").write_text(
+        json.dumps({"resize": "lanczos3", "center_crop": False, "box": part})
+    )
+    found = read_preparation([tmp_path], None, None)
+    assert found.box == recorded_box([tmp_path]) == (0.25, 0.5, 1.0, 0.75)
+    expected = Preparation("lanczos3", False).apply(image[12:, 32:48], 24)
+    assert np.array_equal(found.apply(image, 24), expected)
+    with pytest.raises(ConfigError, match=r"box \[0.25, .*Type policy\.box=null"):
+        read_preparation([tmp_path], None, None, [0, 0, 1, 1])
+    (tmp_path / "preparation.json").unlink()
+    assert recorded_box([tmp_path]) == (0, 0, 1, 1)
+    assert read_preparation([tmp_path], "none", False, part).box == (0.25, 0.5, 1.0, 0.75)
+    for wrong in ([0.5, 0, 0.5, 1], [0, 0, 1]):
+        with pytest.raises(ConfigError, match=r"is \[top, left, bottom, right\]"):
+            read_preparation([tmp_path], "none", False, wrong)
 
 
 def test_prompts_are_those_of_the_published_builders(golden: Path) -> None:

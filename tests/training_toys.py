@@ -77,11 +77,11 @@ class Walks:
 class Line:
     """A linear map from state to action, by its mean squared error."""
 
-    def __init__(self, poison: tuple[int, int] | None = None) -> None:
+    def __init__(self, poison: tuple[int, int] | None = None, is_inner: bool = False) -> None:
         self.module: nn.Module = nn.Linear(len(STATES), 7)
         self.samples = Samples(Walks(poison), np.arange(3), Window.of_chunk(1, 1), [])
         self.groups: Sequence[Group] = [
-            Group("slopes", frozenset({"weight"}), decays=True),
+            Group("slopes", frozenset({"weight"}), decays=True, is_inner=is_inner),
             Group("offsets", frozenset({"bias"}), decays=False),
         ]
         self.facts: Mapping[str, Any] = {"data": "walks"}

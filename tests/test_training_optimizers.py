@@ -1,0 +1,86 @@
+"""Muon beside AdamW: which parameters it takes, what it computes, how it resumes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from training_toys import line, optimization, settings
+
+from vla_bench.data.order import Order
+from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.model import OpenVLAModel
+from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, config_of
+from vla_bench.policies.openvla.stages import groups_of
+from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training.loop import begin, steps
+from vla_bench.policies.training.optimizers import optimizers
+from vla_bench.policies.training.processes import Processes
+from vla_bench.policies.training.run import train
+
+torch.set_num_threads(1)
+MUON = optimization(optimizer="muon", max_grad_norm=None)
+
+
+def test_inner_matrices_are_trained_by_muon_and_the_rest_by_adamw(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, n_steps=4, optimization=MUON)
+    learner, expected = line(is_inner=True), line(is_inner=True)
+    state = begin(learner, chosen, Processes("cpu"))
+    for _ in steps(learner, state, chosen):
+        pass
+    weight, bias = (expected.module.get_parameter(name) for name in ("weight", "bias"))
+    muon = torch.optim.Muon([weight], 1e-2, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW([bias], 1e-2, betas=(0.9, 0.999), weight_decay=0.0)
+    order = Order(len(expected.samples), 4, seed=3)
+    for step, factor in enumerate([0.0, 0.5, 1.0, 0.5]):
+        examples = [expected.prepare(expected.samples[int(i)]) for i in order.batch(step)]
+        expected.module.zero_grad()
+        torch.autograd.backward(expected.loss(expected.collate(examples))[0])
+        for optimizer in (muon, adamw):
+            optimizer.param_groups[0]["lr"] = 1e-2 * factor
+            optimizer.step()
+    for name, value in expected.module.state_dict().items():
+        torch.testing.assert_close(learner.module.state_dict()[name], value, rtol=0, atol=1e-7)
+
+
+def test_both_optimizers_go_on_where_they_stopped(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("whole", "stopped")]
+    whole, chosen = (settings(folder, n_steps=5, optimization=MUON) for folder in folders)
+    train(line(is_inner=True), whole, Console(quiet=True))
+    stopped = line(is_inner=True)
+    state = begin(stopped, chosen, Processes("cpu"))
+    for _ in islice(steps(stopped, state, chosen), 3):
+        pass
+    checkpoint.save(folders[1], stopped, state)
+    train(line(is_inner=True), chosen, Console(quiet=True))
+    one, other = (load_file(checkpoint.checkpoints(f)[-1] / "state.safetensors") for f in folders)
+    moments = {name for name in one if name.startswith("optimizer.")}
+    assert {"optimizer.0.momentum_buffer", "optimizer.1.exp_avg_sq"} <= moments
+    assert {n: v.tolist() for n, v in one.items()} == {n: v.tolist() for n, v in other.items()}
+
+
+def test_an_openvla_has_embeddings_and_logits_trained_by_adamw() -> None:
+    spec = ModelSpec(
+        VisionSpec("siglip", 28, 14, width=16, depth=2, n_heads=2, mlp_width=32),
+        TextSpec(width=16, n_layers=1, n_heads=2, mlp_width=32, words="take"),
+    )
+    inner, ends, _ = groups_of(OpenVLAModel.on_meta(config_of(spec)))
+    assert [group.is_inner for group in (inner, ends)] == [True, False]
+    tower = "vision_backbone.featurizer"
+    assert {f"{tower}.blocks.0.attn.qkv.weight", "projector.fc1.weight"} <= inner.parameters
+    decoder = "language_model"
+    assert {f"{decoder}.lm_head.weight", f"{decoder}.model.embed_tokens.weight"} <= ends.parameters
+    assert {f"{tower}.pos_embed", f"{tower}.patch_embed.proj.weight"} <= ends.parameters
+
+
+def test_muon_is_refused_where_it_cannot_work() -> None:
+    with pytest.raises(ConfigError, match=r"those of Line do not: type optimization\.optimizer="):
+        optimizers(line(), MUON, is_split=False)
+    with pytest.raises(ConfigError, match="no process has whole: type sharded=false"):
+        optimizers(line(is_inner=True), MUON, is_split=True)
+    with pytest.raises(ConfigError, match="Did you mean 'muon'"):
+        optimization(optimizer="mouon")
