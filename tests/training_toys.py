@@ -202,6 +202,7 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "optimization": optimization(),
         "precision": "fp32",
         "sharded": False,
+        "compile": False,
         "device": "cpu",
         "n_workers": 2,
         "checkpoint_every": 3,

@@ -18,6 +18,9 @@ from vla_bench.policies.openvla.cache import Cache, Placement
 from vla_bench.policies.openvla.config import DecoderConfig
 from vla_bench.policies.openvla.kernels import EAGER, Kernels
 
+Places = tuple[Tensor, Tensor]
+"""Rows of a batch and positions in them, two index tensors of any one shape."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -32,11 +35,10 @@ class Stream:
             return self.x, kernels.rms_norm(self.x, weight, eps)
         return kernels.add_rms_norm(self.x, self.update, weight, eps)
 
-    def at(self, positions: Tensor) -> Stream:
-        """One position (b,) of each row."""
+    def at(self, places: Places) -> Stream:
+        """Without all the others."""
         assert self.update is not None
-        rows = torch.arange(len(positions), device=positions.device)
-        return Stream(self.x[rows, positions, None], self.update[rows, positions, None])
+        return Stream(self.x[places], self.update[places])
 
 
 class RmsNorm(nn.Module):
@@ -150,9 +152,15 @@ class Layer(nn.Module):
         x, h = projected.add_norm(self.post_attention_layernorm.weight, self.eps, kernels)
         return Stream(x, self.mlp(h, kernels))
 
-    def forward(self, x: Tensor, at: Placement, kernels: Kernels) -> Tensor:
-        """Both halves, summed, (b, s, width). What shards or recomputes a layer hooks into this."""
-        done = self.finish(self.attend(Stream(x), at, None, kernels), kernels)
+    def forward(
+        self, x: Tensor, at: Placement, kernels: Kernels, wanted: Places | None = None
+    ) -> Tensor:
+        """Both halves, summed, (b, s, width), or at the `wanted` places alone (..., width).
+
+        What shards, compiles or recomputes a layer hooks into this.
+        """
+        attended = self.attend(Stream(x), at, None, kernels)
+        done = self.finish(attended if wanted is None else attended.at(wanted), kernels)
         assert done.update is not None
         return done.x + done.update
 
@@ -175,32 +183,31 @@ class Decoder(nn.Module):
         self.norm = RmsNorm(config.width)
 
     def forward(
-        self, x: Tensor, at: Placement, cache: Cache | None = None, last: Tensor | None = None
+        self, x: Tensor, at: Placement, cache: Cache | None = None, wanted: Places | None = None
     ) -> Tensor:
         """Embeddings (b, s, width) -> hidden states (b, s, width).
 
-        With `last` (b,), only that position of each row is returned, (b, 1, width); the last layer
-        then computes no other.
+        At the `wanted` places alone they are (..., width); the last layer then computes no others.
         """
-        if cache is None and last is None:
-            return self._whole(x, at)
+        if cache is None:
+            return self._trained(x, at, wanted)
         stream = Stream(x)
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
-            layer_cache = None if cache is None else cache.layer(index)
-            stream = layer.attend(stream, at, layer_cache, self.kernels)
-            if last is not None and index == len(self.layers) - 1:
-                stream = stream.at(last)
+            stream = layer.attend(stream, at, cache.layer(index), self.kernels)
+            if wanted is not None and index == len(self.layers) - 1:
+                stream = stream.at(wanted)
             stream = layer.finish(stream, self.kernels)
         return stream.add_norm(self.norm.weight, self.config.rms_eps, self.kernels)[1]
 
-    def _whole(self, x: Tensor, at: Placement) -> Tensor:
-        """Every position through every layer, as in training."""
-        for layer in self.layers:
+    def _trained(self, x: Tensor, at: Placement, wanted: Places | None) -> Tensor:
+        """Without a cache, layer by layer, as in training."""
+        for index, layer in enumerate(self.layers):
+            places = wanted if index == len(self.layers) - 1 else None
             if self.recompute and self.training:
-                x = checkpoint(layer, x, at, self.kernels, use_reentrant=False)
+                x = checkpoint(layer, x, at, self.kernels, places, use_reentrant=False)
             else:
-                x = layer(x, at, self.kernels)
+                x = layer(x, at, self.kernels, places)
         return self.kernels.rms_norm(x, self.norm.weight, self.config.rms_eps)
 
     def place_prompt(self, n_tokens: int) -> Placement:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vla_bench.policies.openvla.cache import Cache
 from vla_bench.policies.openvla.config import OpenVLAConfig
-from vla_bench.policies.openvla.llama import Decoder
+from vla_bench.policies.openvla.llama import Decoder, Places
 from vla_bench.policies.openvla.vit import VisionTransformer
 
 
@@ -93,11 +93,13 @@ class OpenVLAModel(nn.Module):
         logits: Tensor = self.language_model.lm_head(self.hidden(pixels, ids))
         return logits
 
-    def hidden(self, pixels: Tensor, ids: Tensor) -> Tensor:
-        """What the output head reads, (b, n_patches + t, width), at every position of `forward`."""
+    def hidden(self, pixels: Tensor, ids: Tensor, wanted: Places | None = None) -> Tensor:
+        """What the output head reads, (b, n_patches + t, width), at every position of `forward`, or
+        at the `wanted` ones (..., width).
+        """
         x = self.embed(pixels, ids)
         decoder = self.language_model.model
-        states: Tensor = decoder(x, decoder.place_prompt(x.shape[1]))
+        states: Tensor = decoder(x, decoder.place_prompt(x.shape[1]), None, wanted)
         return states
 
     def embed(self, pixels: Tensor, ids: Tensor) -> Tensor:
@@ -110,8 +112,9 @@ class OpenVLAModel(nn.Module):
         """Logits (b, n_tokens) after each row's last id; fills `cache`. `lengths` is (b,)."""
         x = self.embed(pixels, ids)
         decoder = self.language_model.model
+        rows = torch.arange(len(lengths), device=lengths.device)
         last = lengths + (self.config.n_patches - 1)
-        hidden = decoder(x, decoder.place_prompt(x.shape[1]), cache, last)
+        hidden = decoder(x, decoder.place_prompt(x.shape[1]), cache, (rows[:, None], last[:, None]))
         return self._head(hidden)
 
     def step(self, ids: Tensor, positions: Tensor, cache: Cache) -> Tensor:

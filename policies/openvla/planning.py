@@ -33,6 +33,8 @@ def plan(settings: Settings, gpu_memory_gb: float) -> list[str]:
         "Per GPU and process; sharded=true divides weights, gradients and moments by the number of "
         "processes."
     )
+    if settings.optimization.optimizer == "muon":
+        lines.append("Moments are counted as AdamW's; Muon keeps half of them for what it trains.")
     return lines
 
 

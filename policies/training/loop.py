@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vla_bench.data.loader import read_batches
 from vla_bench.data.order import Order
-from vla_bench.errors import VlaBenchError
+from vla_bench.errors import ConfigError, VlaBenchError
 from vla_bench.policies.training.ema import Ema
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.optimizers import optimizers
@@ -130,10 +130,27 @@ def begin(learner: Learner, settings: Settings, processes: Processes) -> State:
     ema = None if chosen.ema is None else Ema(module, chosen.ema.power, chosen.ema.maximum)
     if ema is not None:
         _placed(ema.module, is_split, settings, processes)
+    if settings.compile:
+        _compile_blocks(module)
     objective = _placed(Objective(learner, settings.precision), is_split, settings, processes)
     made = optimizers(learner, chosen, is_split)
     joined = objective if is_split else processes.joined(objective)
     return State(module, joined, made, ema, processes, outlined)
+
+
+def _compile_blocks(module: nn.Module) -> None:
+    """Each block of a list on its own: blocks of one kind share what is compiled, and what splits
+    weights over processes still finds them. Raises ConfigError where there are none.
+    """
+    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
+    blocks = [block for part in lists for block in part if not isinstance(block, nn.ModuleList)]
+    if not blocks:
+        raise ConfigError(
+            f"compile=true compiles the blocks of a network, {type(module).__name__} has none: "
+            "type compile=false."
+        )
+    for block in blocks:
+        block.compile()
 
 
 def _placed(

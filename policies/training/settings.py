@@ -93,6 +93,7 @@ class Settings:
     optimization: Optimization
     precision: str
     sharded: bool
+    compile: bool
     device: str
     n_workers: int
     checkpoint_every: int
