@@ -17,7 +17,9 @@ def plugin(tmp_path: Path) -> Path:
     for group, name, text in (
         ("policy", "walker", "# toy\n_target_: toys.Walker\nname: walker\nspeed: 0.3\n"),
         ("policy", "runner", "# toy\n_target_: toys.Walker\nname: runner\nspeed: 0.4\n"),
+        ("policy", "plain", "# toy\n_target_: toys.Walker\nname: plain\n"),
         ("env", "corridor", "# toy\n_target_: toys.Corridor\nn_episodes: 3\ntrouble: none\n"),
+        ("env", "hall", "# toy\n_target_: toys.Corridor\nn_episodes: 3\nhorizon: 9\n"),
     ):
         path = tmp_path / "plugin" / group / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +66,22 @@ def test_help_names_every_verb(tmp_path: Path) -> None:
         (
             ["eval", "-m", "policy=walker,runer", "env=corridor"],
             "ConfigError: Unknown policy 'runer'. Did you mean 'runner'?",
+        ),
+        (
+            ["eval", "-m", "policy=walker,plain", "env=corridor", "policy.speed=0.2,0.3"],
+            "ConfigError: Unknown key of policy=plain env=corridor: 'policy.speed'.",
+        ),
+        (
+            ["eval", "-m", "policy=walker", "env=hall,corridor", "env.horizon=4"],
+            "ConfigError: Unknown key of policy=walker env=corridor: 'env.horizon'.",
+        ),
+        (
+            ["eval", "-m", "policy=choice(walker,runer)", "env=corridor"],
+            "ConfigError: Unknown policy 'runer'. Did you mean 'runner'?",
+        ),
+        (
+            ["eval", "-m", "policy=glob(*wlker)", "env=corridor"],
+            "ConfigError: Unknown policy 'glob(*wlker)'.",
         ),
         (["eval", "policy=replay", "env=corridor"], "ConfigError: Please set: policy.run=..."),
         (["eval", "policy=[", "env=corridor"], "ConfigError: Expected overrides like n_lanes=4"),
@@ -140,6 +158,23 @@ def test_a_sweep_gives_each_cell_a_folder_that_the_same_sweep_finds_again(plugin
         )
         assert shown.returncode == 0, shown.stderr
         assert (cwd / "r" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("swept", ["choice(walker,runner)", "glob(*er,exclude=*layer)"])
+def test_values_inside_swept_groups_reach_every_cell(swept: str, plugin: Path) -> None:
+    command = ["eval", "-m", "--config-dir", str(plugin), f"policy={swept}", "policy.trouble=null"]
+    command += ["env=corridor,hall", "env.n_episodes=2", "n_videos=0", "n_lanes=1"]
+    for name in ("walker", "runner"):
+        with (plugin / "policy" / f"{name}.yaml").open("a") as stream:
+            stream.write("trouble: none\n")
+    done = vla_bench(*command, cwd=plugin.parent)
+    assert done.returncode == 0, done.stderr
+    runs = [store.read_run(p.parent) for p in (plugin.parent / "results").rglob("run.json")]
+    names = sorted(run.identity["policy"]["name"] for run in runs)
+    assert names == ["runner", "runner", "walker", "walker"]
+    assert {len(run.plan) for run in runs} == {2}
+    assert {run.sessions[0]["command"] for run in runs} == {" ".join(["vla-bench", *command])}
+    assert all("env.n_episodes=2" in run.folder.name for run in runs)
 
 
 def test_the_list_shows_what_there_is_and_the_users_own(plugin: Path) -> None:

@@ -15,7 +15,7 @@ USAGE = """\
 vla-bench: how good is a robot policy, where does it break, is it better than that other one?
 
   vla-bench eval policy=NAME env=NAME [key=value ...]   evaluate; the same command resumes
-  vla-bench eval -m policy=A,B env=NAME                 sweep (any Hydra multirun syntax)
+  vla-bench eval -m policy=A,B env=NAME                 sweep; also choice(), glob(), range()
   vla-bench demos env=NAME n=200 [output=FOLDER ...]    record an expert; the same command resumes
   vla-bench train policy=NAME data=FOLDER [...]         learn from them; the same command resumes
   vla-bench merge adapter=FOLDER output=FOLDER          a LoRA of OpenVLA into its checkpoint
@@ -189,24 +189,29 @@ def _hydra(config_name: str, arguments: list[str], job: Callable[[dict[str, Any]
     from hydra.plugins.sweeper import Sweeper
     from omegaconf import DictConfig
 
-    from vla_bench.config import MODULE, check_overrides, plain
+    from vla_bench.config import MODULE, check_overrides, for_cells, plain
 
     overrides, config_dir = _split(arguments)
     if not {"-h", "--help", "--hydra-help", "--info", "-i"} & set(arguments):
         check_overrides(config_name, overrides, config_dir)
 
-    # Names and keys of every cell are checked by now. Hydra would compose each cell once more for
-    # that, before the first one starts: 7 s for 100 cells (benchmarks/overhead.py).
+    # By now each swept group was composed with each of its values and the keys checked. Hydra would
+    # compose every cell before the first one starts: 7 s for 100 cells (benchmarks/overhead.py).
     Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
 
     @hydra.main(config_path=f"pkg://{MODULE}", config_name=config_name, version_base="1.3")
     def app(config: DictConfig) -> None:
+        sys.argv = command  # which the run records
         try:
             job(plain(config))
         except VlaBenchError as error:
             _fail(error)
 
-    sys.argv = [f"vla-bench {config_name}", *arguments]
+    command = [f"vla-bench {config_name}", *arguments]
+    sys.argv = command
+    if {"-m", "--multirun"} & set(arguments):
+        replaced = dict(zip(overrides, for_cells(config_name, overrides)))
+        sys.argv = [command[0], *(replaced.get(argument, argument) for argument in arguments)]
     app()
 
 
