@@ -105,6 +105,12 @@ def test_the_learning_rate_warms_up_and_follows_its_schedule(
     )
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_without_a_warm_up_the_first_step_is_at_the_full_rate(schedule: str) -> None:
+    chosen = optimization(learning_rate=0.3, schedule=schedule, n_warmup_steps=0)
+    assert learning_rate(chosen, 0, 6) == 0.3
+
+
 def test_accumulated_batches_are_one_larger_batch(tmp_path: Path) -> None:
     parts = settings(tmp_path / "parts", batch_size=3, n_accumulated=2)
     whole = settings(tmp_path / "whole", batch_size=6)

@@ -10,7 +10,9 @@ from vla_bench.policies.training.settings import Optimization
 def learning_rate(chosen: Optimization, step: int, n_steps: int) -> float:
     """At optimizer step `step`, from 0: linear from 0, then half a cosine to 0 or constant."""
     if chosen.schedule == "constant":
-        return chosen.learning_rate * min(1.0, step / max(1, chosen.n_warmup_steps))
+        if step >= chosen.n_warmup_steps:
+            return chosen.learning_rate
+        return chosen.learning_rate * (step / chosen.n_warmup_steps)
     return chosen.learning_rate * cosine_with_warmup(step, chosen.n_warmup_steps, n_steps)
 
 
