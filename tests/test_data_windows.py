@@ -79,6 +79,14 @@ def test_only_the_chosen_episodes_are_numbered_in_the_order_given() -> None:
         index.locate(3)
 
 
+def test_frames_left_out_as_idle_and_as_too_late_for_a_window_are_not_added_up() -> None:
+    window = Window.of_horizon(6, 1, 3)
+    assert window.n_last_unused == 3
+    index = WindowIndex(np.array([10, 10, 2]), np.arange(3), window, np.array([5, 9, 2]))
+    located = [index.locate(i) for i in range(len(index))]
+    assert located == [(0, t) for t in range(5)] + [(1, t) for t in range(7)]
+
+
 def test_windows_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least one observation and one action, got 0 and 4"):
         Window.of_chunk(0, 4)

@@ -66,8 +66,7 @@ class Samples:
             if camera not in dataset.schema.cameras:
                 raise unknown_name(f"camera of {dataset.name}", camera, dataset.schema.cameras)
         self._dataset, self._window, self._cameras = dataset, window, tuple(cameras)
-        n_used = dataset.lengths if n_used is None else n_used
-        self._index = WindowIndex(n_used, episodes, window)
+        self._index = WindowIndex(dataset.lengths, episodes, window, n_used)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -69,11 +69,18 @@ class Window:
 class WindowIndex:
     """Numbers the windows of some episodes: 0, 1, … over their frames, episode after episode."""
 
-    def __init__(self, lengths: Indices, episodes: Indices, window: Window) -> None:
-        """`lengths` are those of all episodes; `episodes` says which are used, in this order."""
+    def __init__(
+        self, lengths: Indices, episodes: Indices, window: Window, n_used: Indices | None = None
+    ) -> None:
+        """`lengths` are those of all episodes; `episodes` says which are used, in this order.
+
+        `n_used` says how many of each episode's first frames may be the current one; None: all.
+        """
         self._episodes = np.asarray(episodes, dtype=np.int64)
-        counts = np.maximum(lengths[self._episodes] - window.n_last_unused, 0)
-        self._ends = np.cumsum(counts)
+        counts = lengths - window.n_last_unused
+        if n_used is not None:
+            counts = np.minimum(counts, n_used)
+        self._ends = np.cumsum(np.maximum(counts[self._episodes], 0))
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
