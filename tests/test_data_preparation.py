@@ -103,6 +103,19 @@ def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Pat
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
+@pytest.mark.parametrize("episode", [0, 1])
+def test_the_same_recording_rendered_otherwise_has_frames_of_its_own(
+    episode: int, tmp_path: Path
+) -> None:
+    CachedDataset(Clips("a", 0), {"front": View(8, 10)}, tmp_path, 1)
+    darker = Clips("a", 0)
+    clip = darker.clips[episode]
+    darker.clips[episode] = replace(clip, pixels=clip.pixels // 2)
+    cached = CachedDataset(darker, {"front": View(8, 10)}, tmp_path, 1)
+    expected = resize_lanczos3(darker[episode].pixels[3], 8, 10)
+    np.testing.assert_array_equal(cached[episode].images("front", np.array([3]))[0], expected)
+
+
 def test_frames_that_failed_halfway_are_not_taken_for_whole(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
         CachedDataset(Unreadable("a", 0), {"front": View(8, 10)}, tmp_path, 1)

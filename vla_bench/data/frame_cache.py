@@ -37,19 +37,20 @@ class CachedDataset:
     ) -> None:
         """Fills `folder` where it lacks a camera's frames; other cameras are gone.
 
-        A file's name holds a hash of every state, action and length, so that another recording
-        never finds the frames of this one.
+        A file's name holds a hash of every state, action and length, and of the first image of
+        some episodes: another recording, or the same one rendered otherwise, has other files.
         """
         self._dataset = dataset
         self.name = dataset.name
         self.schema: Schema = viewed_schema(dataset.schema, views)
         self.lengths: Indices = dataset.lengths
         self._firsts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
-        key = _fingerprint(dataset)
-        self._frames = {
-            camera: _frames(dataset, (camera, view), folder / f"{key}-{camera}", n_workers)
-            for camera, view in views.items()
-        }
+        numbers = _numbers(dataset)
+        self._frames: dict[str, Images] = {}
+        for camera, view in views.items():
+            key = _fingerprint(dataset, camera, numbers)
+            path = folder / f"{dataset.name}-{key}-{camera}"
+            self._frames[camera] = _frames(dataset, (camera, view), path, n_workers)
 
     def __getitem__(self, index: int) -> Trajectory:
         first = int(self._firsts[index])
@@ -111,11 +112,24 @@ def _fill(
     partial.replace(final)
 
 
-def _fingerprint(dataset: TrajectoryDataset) -> str:
-    """Of every number in `dataset` but its images."""
+def _numbers(dataset: TrajectoryDataset) -> bytes:
+    """A hash of all lengths, states and actions."""
     digest = hashlib.sha256(dataset.lengths.tobytes())
     for index in range(len(dataset.lengths)):
         trajectory = dataset[index]
         for values in (trajectory.states, trajectory.actions):
             digest.update(np.ascontiguousarray(values).tobytes())
-    return f"{dataset.name}-{digest.hexdigest()[:16]}"
+    return digest.digest()
+
+
+def _fingerprint(dataset: TrajectoryDataset, camera: str, numbers: bytes) -> str:
+    """Of `numbers`, the size of the camera's images, and the first one of three episodes.
+
+    A look, a size or a codec is one of a whole recording: it shows in each of its images.
+    """
+    digest = hashlib.sha256(numbers + repr(dataset.schema.cameras[camera]).encode())
+    last = len(dataset.lengths) - 1
+    for index in sorted({0, last // 2, last}):
+        image = dataset[index].images(camera, np.array([0]))
+        digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.hexdigest()[:16]
