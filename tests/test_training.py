@@ -192,6 +192,14 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
     assert names == ["step-000006", "step-000008"]
 
 
+def test_the_newest_checkpoint_is_that_of_the_greatest_number(tmp_path: Path) -> None:
+    for step in (999_000, 1_000_000, 998_000):
+        (tmp_path / f"checkpoints/step-{step:06d}").mkdir(parents=True)
+    checkpoint.prune(tmp_path, 2)
+    left = [path.name for path in checkpoint.checkpoints(tmp_path)]
+    assert left == ["step-999000", "step-1000000"]
+
+
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
     first = train(line(), settings(tmp_path), QUIET)
     before = weights(tmp_path)

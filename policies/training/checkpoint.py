@@ -30,7 +30,13 @@ from vla_bench.policies.training.sharding import split_like, whole
 
 def checkpoints(folder: Path) -> list[Path]:
     """The complete ones in a training's folder, oldest first."""
-    return sorted(p for p in (folder / "checkpoints").glob("step-*") if p.suffix != ".partial")
+    complete = (p for p in (folder / "checkpoints").glob("step-*") if p.suffix != ".partial")
+    return sorted(complete, key=step_of)
+
+
+def step_of(path: Path) -> int:
+    """The step after which the checkpoint `path` was written."""
+    return int(path.name.removeprefix("step-"))
 
 
 def save(folder: Path, learner: Learner, state: State) -> Path:

@@ -57,7 +57,7 @@ def evaluate(
     What has been noted before is not run again. Raises VlaBenchError when episodes keep failing
     with errors; the same training, taken up again, runs what is missing.
     """
-    folder, step = Path(settings.output), _step(saved)
+    folder, step = Path(settings.output), checkpoint.step_of(saved)
     if step not in {line["step"] for line in noted(folder)}:
         _say(console, f"Evaluating {saved.name} …")
         asked, quiet = _asked(learner, settings, saved), Console(quiet=True)
@@ -127,15 +127,11 @@ def _result(finished: store.Run) -> dict[str, Any]:
 
 def _point_to_best(folder: Path) -> None:
     """At equal success the later checkpoint, which has seen more."""
-    there = {_step(path): path for path in checkpoint.checkpoints(folder)}
+    there = {checkpoint.step_of(path): path for path in checkpoint.checkpoints(folder)}
     rated = [n for n in noted(folder) if n["success"] is not None and n["step"] in there]
     if rated:
         chosen = max(rated, key=lambda line: (line["success"], line["step"]))
         checkpoint.point_to(there[chosen["step"]])
-
-
-def _step(saved: Path) -> int:
-    return int(saved.name.removeprefix("step-"))
 
 
 def _say(console: Console, text: str) -> None:
