@@ -95,6 +95,11 @@ def test_a_view_of_no_part_is_refused(box: tuple[float, float, float, float]) ->
         View(8, 8, box)
 
 
+def test_a_view_of_less_than_a_pixel_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\[0\.0, 0\.0, 0\.01, 1\.0\] of an image of 20 x 30"):
+        View(8, 8, (0.0, 0.0, 0.01, 1.0))(Clips("a", 0)[0].pixels[0])
+
+
 def test_another_recording_of_the_same_shape_has_frames_of_its_own(tmp_path: Path) -> None:
     CachedDataset(Clips("a", 0), {"front": View(8, 10)}, tmp_path, 1)
     other = CachedDataset(Clips("a", 1), {"front": View(8, 10)}, tmp_path, 1)

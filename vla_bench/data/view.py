@@ -26,11 +26,17 @@ def to_box(edges: Sequence[float]) -> Box:
 
 
 def cut(image: Uint8Image, box: Box) -> Uint8Image:
-    """`box` of `image` (h, w, 3), on whole pixels."""
+    """`box` of `image` (h, w, 3), on whole pixels. Raises ConfigError when it holds none."""
     n_rows, n_columns = image.shape[:2]
     top, left, bottom, right = box
     rows = slice(round(top * n_rows), round(bottom * n_rows))
-    return image[rows, round(left * n_columns) : round(right * n_columns)]
+    part = image[rows, round(left * n_columns) : round(right * n_columns)]
+    if not part.size:
+        raise ConfigError(
+            f"The part {list(box)} of an image of {n_rows} x {n_columns} pixels holds no whole "
+            "one. Give a larger part."
+        )
+    return part
 
 
 @dataclass(frozen=True)
