@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,16 @@ def test_it_keeps_the_contract(policy: DiffusionPolicy) -> None:
     check_policy(policy, observation(0), atol=1e-5)
     assert policy.action_spec == DELTA_TCP_POSE
     assert (tuple(policy.cameras), policy.history) == (("front",), 2)
+
+
+def test_it_says_which_weights_it_loaded(policy: DiffusionPolicy, tmp_path: Path) -> None:
+    shutil.copytree(policy.checkpoint, tmp_path / "copy")
+    load = partial(replace, policy, checkpoint=str(tmp_path / "copy"))
+    assert load().weights == policy.weights
+    with (tmp_path / "copy/model.safetensors").open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"\1")
+    assert load().weights != policy.weights
 
 
 def test_a_batch_of_one_gives_the_chunk_of_a_batch_of_sixteen(policy: DiffusionPolicy) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,12 @@ from scipy.spatial.transform import Rotation
 
 from vla_bench.construct import construct
 from vla_bench.errors import ConfigError, PolicyError
+from vla_bench.policies.openvla.lora import LoraSize, add_lora
+from vla_bench.policies.openvla.lora_file import save_lora
 from vla_bench.policies.openvla.policy import OpenVLAPolicy
 from vla_bench.policies.openvla.robots import RobotConvention, rotation_vector
+from vla_bench.policies.openvla.stages import load_trainable
+from vla_bench.policies.weights import fingerprint
 from vla_bench.preflight import check_images_matter
 from vla_bench.protocols import Observation, Request
 
@@ -122,6 +127,21 @@ def test_checkpoints_of_a_training_have_names_of_their_own(
         "step-000004": "carrot_step-000004 fp32",
         "best": "carrot_step-000004 fp32",
     }
+
+
+def test_it_says_which_weights_it_loaded_and_which_adapter(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    base, other = Path(config["checkpoint"]), write_toy(tmp_path / "other", seed=1)
+    assert construct(config).weights == fingerprint([base])
+    assert construct({**config, "checkpoint": str(other)}).weights != fingerprint([base])
+    adapter, size = tmp_path / "adapter", LoraSize(4, 4)
+    model = load_trainable(base, torch.device("cpu"), torch.float32)
+    add_lora(model, size, seed=0)
+    save_lora(model, size, str(base), adapter)
+    adapted = construct({**config, "adapter": str(adapter)})
+    assert adapted.weights == fingerprint([adapter, base])
+    assert construct({**config, "checkpoint": str(adapter)}).weights == adapted.weights
 
 
 def test_a_bare_prompt_is_another_measurement(config: dict[str, Any]) -> None:

@@ -11,8 +11,16 @@ import pytest
 from rich.console import Console
 
 from vla_bench import store
+from vla_bench.construct import construct
 from vla_bench.episode import Outcome
-from vla_bench.errors import ActionSpecError, ConfigError, PolicyError, VlaBenchError
+from vla_bench.errors import (
+    ActionSpecError,
+    ConfigError,
+    PolicyError,
+    StoreError,
+    VlaBenchError,
+)
+from vla_bench.protocols import weights_of
 from vla_bench.run import Settings, run
 
 WALKER = {"_target_": "toys.Walker"}
@@ -52,6 +60,27 @@ def test_the_same_command_again_runs_nothing_twice(tmp_path: Path) -> None:
     _, text = play(tmp_path)
     assert "0 episodes to run, 6 done" in text
     assert (tmp_path / "episodes.jsonl").read_bytes() == before
+
+
+def test_a_run_is_not_continued_with_other_weights(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "weights"
+    policy = {"_target_": "toys.Trained", "checkpoint": str(checkpoint)}
+    checkpoint.write_text("0.3")
+    first, _ = play(tmp_path / "run", policy=policy)
+    assert first.identity["policy"]["weights"] == "0.3"
+    assert "0 episodes to run" in play(tmp_path / "run", policy=policy)[1]
+    checkpoint.write_text("0.4")
+    with pytest.raises(StoreError, match=r'policy\.weights: "0\.3" -> "0\.4"'):
+        play(tmp_path / "run", policy=policy)
+
+
+def test_weights_that_are_no_string_are_refused(tmp_path: Path) -> None:
+    policy = {"_target_": "toys.Trained", "checkpoint": str(tmp_path / "weights")}
+    (tmp_path / "weights").write_text("0.3")
+    trained = construct(policy)
+    trained.weights = [0.3]
+    with pytest.raises(PolicyError, match="expected a string that names"):
+        weights_of(trained)
 
 
 def test_an_error_is_retried_by_the_same_command(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class ToyRun:
     image: Callable[[EpisodeSpec], str] = lambda spec: f"image of {spec.task} {spec.index}"
     events: Callable[[EpisodeSpec, Outcome], Mapping[str, int]] = lambda *_: {}
     session: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None
 
     def plan(self) -> list[EpisodeSpec]:
         return [
@@ -59,6 +60,7 @@ class ToyRun:
                 "cameras": ["front"],
                 "history": 1,
                 "config": dict(self.config),
+                **({} if self.weights is None else {"weights": self.weights}),
             },
             "env": {
                 "name": self.env,

@@ -162,6 +162,14 @@ class Walker:
         return np.tile([speed, 1.0], (self._chunk, 1))
 
 
+class Trained(Walker):
+    """A walker whose speed is its weights: the text of a file."""
+
+    def __init__(self, checkpoint: str) -> None:
+        self.weights = Path(checkpoint).read_text()
+        super().__init__("trained", float(self.weights))
+
+
 def explode() -> None:
     """Fails inside, as a constructor with a fault of its own does."""
     _ = "a" - 1  # type: ignore[operator]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vla_bench.actions import ActionSpec
 from vla_bench.episode import EpisodeSpec
+from vla_bench.errors import PolicyError
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -88,7 +89,9 @@ class Policy(Protocol):
         history: How many observations it wants, at least 1.
 
     A policy that reads ``Observation.privileged`` also has ``privileged = True`` (see
-    `PrivilegedPolicy`); tables mark it, since no robot could run it.
+    `PrivilegedPolicy`); tables mark it, since no robot could run it. One that loads weights may
+    say which in ``weights``, a string that changes with them, such as a fingerprint of the files
+    (`vla_bench.policies.weights`): a run is never continued with other weights.
     """
 
     # Properties, so that an implementation's plain attributes may have narrower types.
@@ -116,6 +119,17 @@ class PrivilegedPolicy(Protocol):
 def is_privileged(policy: object) -> bool:
     """Whether `policy` asked to be shown the simulator's state."""
     return isinstance(policy, PrivilegedPolicy) and policy.privileged
+
+
+def weights_of(policy: object) -> str | None:
+    """What `policy` says that it loaded, if anything. Raises PolicyError for what is no string."""
+    weights = getattr(policy, "weights", None)
+    if weights is None or isinstance(weights, str):
+        return weights
+    raise PolicyError(
+        f"weights: expected a string that names what the policy has loaded, got "
+        f"{type(weights).__name__}. Keep the tensors themselves under another name."
+    )
 
 
 class Env(Protocol):

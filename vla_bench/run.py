@@ -17,7 +17,7 @@ from vla_bench.evaluate import evaluate
 from vla_bench.lane import Description, Lane, LaneConfig, observations_of
 from vla_bench.preflight import check_compatible, check_images_matter
 from vla_bench.progress import watch
-from vla_bench.protocols import Policy, is_privileged
+from vla_bench.protocols import Policy, is_privileged, weights_of
 from vla_bench.rollout import View
 
 
@@ -88,9 +88,11 @@ def identity(
     settings: Settings, policy: Policy, env: Description, image_check: str
 ) -> dict[str, Any]:
     """What makes two runs the same run; what may differ between sessions is left out."""
+    weights = weights_of(policy)
     return {
         "policy": {
             "name": policy.name,
+            **({} if weights is None else {"weights": weights}),
             "privileged": is_privileged(policy),
             "action_spec": [asdict(d) for d in policy.action_spec.dimensions],
             "cameras": list(policy.cameras),

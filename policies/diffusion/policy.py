@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from vla_bench.actions import ActionSpec
+from vla_bench.policies.bundled import checkpoint_folder
 from vla_bench.policies.diffusion.checkpoint import load_model
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
 from vla_bench.policies.diffusion.process import Sampler
 from vla_bench.policies.diffusion.spec import ModelSpec
 from vla_bench.policies.sampling import generator
+from vla_bench.policies.weights import fingerprint
 from vla_bench.protocols import FloatArray, Request
 
 
@@ -35,9 +37,11 @@ class DiffusionPolicy:
     cameras: Sequence[str] = field(init=False)
     action_spec: ActionSpec = field(init=False)
     history: int = field(init=False)
+    weights: str = field(init=False)
 
     def __post_init__(self) -> None:
         network = load_model(self.checkpoint, self.model)
+        self.weights = fingerprint([checkpoint_folder(self.checkpoint)])
         spec = network.spec
         self.interface.check(spec)
         self.sampler.check(spec.diffusion)

@@ -19,6 +19,7 @@ from vla_bench.policies.openvla.robots import RobotConvention, check_rotation
 from vla_bench.policies.openvla.scratch import ModelSpec, config_of
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.statistics import choose_statistics
+from vla_bench.policies.weights import fingerprint
 from vla_bench.protocols import FloatArray, Request
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class OpenVLAPolicy:
     action_spec: ActionSpec = field(init=False, default=DELTA_TCP_POSE)
     history: int = field(init=False, default=1)
     n_substituted_tokens: int = field(init=False, default=0)
+    weights: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._convention = RobotConvention(self.robot, self.sticky_gripper)
@@ -63,6 +65,7 @@ class OpenVLAPolicy:
         if self.name is None:
             self.name = self._name(checkpoint, adapter)
         folders = [locate(path) for path in (adapter, checkpoint) if path is not None]
+        self.weights = fingerprint(folders)
         self._check_model(folders[-1])
         check_rotation(folders, self._convention)
         options = Options(
