@@ -108,9 +108,17 @@ def test_the_denoiser_is_told_the_keyframe_only_where_the_spec_says_so(condition
 
 def test_rows_after_a_mishap_are_not_learned_and_the_mishap_itself_is() -> None:
     mishap = np.array([False, False, True, False, False])
-    assert beyond_mishap(mishap, np.array([0, 1, 2, 3])).tolist() == [False, False, False, True]
-    assert beyond_mishap(mishap, np.array([2, 3, 4])).tolist() == [False, True, True]
-    assert beyond_mishap(mishap, np.array([3, 4, 4])).tolist() == [False, False, False]
+    assert beyond_mishap(mishap, np.array([0, 1, 2, 3]), 0).tolist() == [False, False, False, True]
+    assert beyond_mishap(mishap, np.array([2, 3, 4]), 0).tolist() == [False, True, True]
+    assert beyond_mishap(mishap, np.array([3, 4, 4]), 0).tolist() == [False, False, False]
+
+
+def test_a_mishap_that_the_current_observation_shows_masks_nothing() -> None:
+    mishap = np.array([True, False, True, False, False])
+    shown = beyond_mishap(mishap, np.array([2, 3, 4]), 1)
+    assert not shown.any()
+    edge = beyond_mishap(mishap, np.array([0, 0, 1, 2]), 1)  # row 0 repeats the first frame
+    assert edge.tolist() == [False, False, True, True]
 
 
 class Slipped(Walks):

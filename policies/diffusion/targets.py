@@ -26,7 +26,11 @@ def mishaps(labels: TrajectoryDataset, executed: TrajectoryDataset) -> list[Bool
     ]
 
 
-def beyond_mishap(mishap: BoolArray, frames: Indices) -> BoolArray:
-    """Which of `frames`, consecutive and ascending, come after one with a mishap."""
+def beyond_mishap(mishap: BoolArray, frames: Indices, current: int) -> BoolArray:
+    """Which of `frames`, ascending, come after one with a mishap at row `current` or later.
+
+    What went wrong before the current row can be seen there: its labels are how to recover.
+    """
     hit = mishap[frames]
+    hit[:current] = False
     return np.concatenate([[False], np.logical_or.accumulate(hit)[:-1]])

@@ -132,12 +132,13 @@ class DiffusionLearner:
         return example
 
     def _unlearned(self, sample: Sample) -> NDArray[np.bool_]:
-        """Rows beyond the episode, and those that answer to a mishap in the row before."""
+        """Rows beyond the episode, and those that answer to a mishap not yet seen."""
         if self._mishaps is None:
             return sample.is_padding
         mishap = self._mishaps[sample.episode]
         frames, _ = self._window.acted(sample.frame, len(mishap))
-        return sample.is_padding | beyond_mishap(mishap, frames)
+        current = self._window.actions.index(0)
+        return sample.is_padding | beyond_mishap(mishap, frames, current)
 
     def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         batch = dict(stacked(examples))
