@@ -229,6 +229,14 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) ->
     train(line(), settings(tmp_path, n_workers=1, checkpoint_every=1), QUIET)
 
 
+def test_a_training_that_was_refused_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
+    muon = optimization(optimizer="muon")
+    with pytest.raises(ConfigError, match="muon cannot train"):
+        train(line(), settings(tmp_path, optimization=muon), QUIET)
+    train(line(), settings(tmp_path), QUIET)
+    assert len(json.loads((tmp_path / "train.json").read_text())["sessions"]) == 1
+
+
 def test_two_processes_do_not_write_one_training(tmp_path: Path) -> None:
     with (tmp_path / "train.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_what_is_gathered_for_itself_has_a_forward_and_is_no_part_of_another() -
     assert all(type(block).forward is not nn.Module.forward for block in found)
     inside = {module for block in found for module in block.modules()} - set(found)
     assert not inside & set(found)
+
+
+def test_each_process_names_its_own_samples_of_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, n_steps=40, seed=4)  # the second process meets the sample
+    assert train_together("poisoned", chosen) != [0, 0]
+    found = json.loads((tmp_path / "bad_batch-1.json").read_text())
+    assert (1, 4) in [(place["episode"], place["frame"]) for place in found["samples"]]
+    assert not (tmp_path / "bad_batch.json").exists()
 
 
 def test_another_number_of_processes_is_another_training(tmp_path: Path) -> None:

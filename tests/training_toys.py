@@ -250,6 +250,10 @@ def train_built(build: str, chosen: Settings) -> None:
     train(globals()[build](), chosen, Console(quiet=True))
 
 
+def poisoned() -> Line:
+    return line(poison=(1, 4))
+
+
 def run_quietly(chosen: Settings) -> None:
     """What `vla-bench train` does."""
     run(chosen, Console(quiet=True))

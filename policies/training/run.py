@@ -5,7 +5,8 @@ results/train/mine/
     metrics.jsonl   one line per optimizer step
     checkpoints/    see `checkpoint`
     evaluations*    with an env, see `rollouts`
-    bad_batch.json  only when a loss was not finite: the samples it was of
+    bad_batch.json  only when a loss was not finite: the samples it was of; bad_batch-1.json is
+                    of the second process, which may find one at the same time
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def train(
         try:
             _Session(learner, settings, console, hearing).train(state)
         except NotFiniteError as error:
-            raise _with_samples(error, learner, folder) from error
+            own = "" if processes.is_first else f"-{processes.rank}"
+            raise _with_samples(error, learner, folder / f"bad_batch{own}.json") from error
         finally:
             for tracker in hearing:
                 tracker.finish()
@@ -87,8 +89,7 @@ def _begun(
 ) -> State:
     """The state after the last checkpoint in the folder, or before the first step."""
     folder = Path(settings.output)
-    if processes.is_first:
-        _take_up(folder, identity)
+    sessions = _sessions(folder, identity) if processes.is_first else []
     state = begin(learner, settings, processes)
     processes.wait()
     found = checkpoint.checkpoints(folder)
@@ -96,7 +97,8 @@ def _begun(
         checkpoint.restore(found[-1], state)
     elif settings.evaluation is not None:
         rollouts.check(learner, state, settings)
-    if processes.is_first:
+    if processes.is_first:  # what was refused above leaves the folder free for its cure
+        _note_session(folder, identity, sessions)
         _keep_lines(folder / "metrics.jsonl", state.step)
     return state
 
@@ -146,22 +148,25 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _take_up(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Raises StoreError with the difference when the folder holds another training."""
+def _sessions(folder: Path, identity: Mapping[str, Any]) -> list[Any]:
+    """Those so far. Raises StoreError with the difference where the folder is of another one."""
     path = folder / "train.json"
-    asked = json.loads(json.dumps(identity))
-    sessions = []
-    if path.exists():
-        there = json.loads(path.read_text())
-        changed = differences(there["identity"], asked)
-        if changed:
-            raise StoreError(
-                f"{folder} holds a training of another configuration (there -> asked for):\n"
-                + "\n".join(f"  {line}" for line in changed[:20])
-                + "\nGive this one a folder of its own with output=..., or delete that one."
-            )
-        sessions = there["sessions"]
-    write_json(path, {"identity": asked, "sessions": [*sessions, provenance.session()]})
+    if not path.exists():
+        return []
+    there = json.loads(path.read_text())
+    changed = differences(there["identity"], json.loads(json.dumps(identity)))
+    if changed:
+        raise StoreError(
+            f"{folder} holds a training of another configuration (there -> asked for):\n"
+            + "\n".join(f"  {line}" for line in changed[:20])
+            + "\nGive this one a folder of its own with output=..., or delete that one."
+        )
+    return list(there["sessions"])
+
+
+def _note_session(folder: Path, identity: Mapping[str, Any], sessions: Sequence[Any]) -> None:
+    noted = {"identity": identity, "sessions": [*sessions, provenance.session()]}
+    write_json(folder / "train.json", noted)
 
 
 def _keep_lines(path: Path, n_steps: int) -> None:
@@ -193,11 +198,10 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         yield "Warning: that is less than one epoch; most samples will not be seen. Raise n_steps."
 
 
-def _with_samples(error: NotFiniteError, learner: Learner, folder: Path) -> VlaBenchError:
-    """`error` with the episodes and frames of its batch, which are saved."""
+def _with_samples(error: NotFiniteError, learner: Learner, path: Path) -> VlaBenchError:
+    """`error` with the episodes and frames of its batch, which are saved at `path`."""
     found = [(number, learner.samples[number]) for number in error.samples]
     places = [{"sample": n, "episode": s.episode, "frame": s.frame} for n, s in found]
-    path = folder / "bad_batch.json"
     write_json(path, {"step": error.step, "reason": str(error), "samples": places})
     shown = ", ".join(f"{p['episode']}:{p['frame']}" for p in places[:16])
     more = f" and {len(places) - 16} more" if len(places) > 16 else ""
