@@ -252,7 +252,8 @@ def test_an_unknown_precision_lists_the_known_ones(toy: Path) -> None:
 
 def test_a_checkpoint_is_a_folder_or_bundled_or_a_hub_id(tmp_path: Path) -> None:
     assert locate(tmp_path) == tmp_path
-    assert (locate("bundled:openvla_mini_google_robot") / "tokenizer.json").exists()
+    for name in ("openvla_mini_google_robot", "openvla_mini_widowx"):
+        assert (locate(f"bundled:{name}") / "tokenizer.json").exists()
     with pytest.raises(ConfigError, match="Did you mean 'openvla_mini_google_robot'"):
         locate("bundled:openvla_mini_google")
     with pytest.raises(CheckpointError, match="neither an existing folder nor a hub id"):

@@ -62,7 +62,14 @@ def requests(images: Sequence[Any]) -> list[Request]:
 
 
 @pytest.mark.parametrize(
-    "name", ["openvla", "openvla_google_robot", "openvla_mini", "openvla_mini_google_robot"]
+    "name",
+    [
+        "openvla",
+        "openvla_google_robot",
+        "openvla_mini",
+        "openvla_mini_google_robot",
+        "openvla_mini_widowx",
+    ],
 )
 def test_the_yaml_has_exactly_the_constructors_parameters(name: str, root: Path) -> None:
     data = yaml.safe_load((root / f"conf/policy/{name}.yaml").read_text())
