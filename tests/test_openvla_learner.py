@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,19 +23,22 @@ from training_toys import STATES, Walk, optimization, settings
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.config import plain
 from vla_bench.construct import construct
-from vla_bench.data.image_ops import center_crop
+from vla_bench.data.image_ops import Box, center_crop
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset
-from vla_bench.errors import ConfigError
+from vla_bench.data.view import WHOLE
+from vla_bench.errors import ConfigError, StoreError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.augment import Jitter
 from vla_bench.policies.openvla.demonstrations import demonstrations
 from vla_bench.policies.openvla.lora import lora_modules
 from vla_bench.policies.openvla.methods import Lora, Method
 from vla_bench.policies.openvla.policy import OpenVLAPolicy
+from vla_bench.policies.openvla.resize import recorded_box
 from vla_bench.policies.openvla.robots import RobotConvention
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, write_new
 from vla_bench.policies.openvla.start import Start, first_checkpoint, method_of
 from vla_bench.policies.openvla.training import OpenVLALearner
+from vla_bench.policies.openvla.training import learner as learner_of
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import begin, steps
@@ -84,11 +87,13 @@ class TwoWays:
         return Walk(f"way-{index}", [instruction] * 8, np.zeros((8, 8), np.float32), actions)
 
 
-def learner(base: Path, method: Method, robot: str = "as_trained") -> OpenVLALearner:
+def learner(
+    base: Path, method: Method, robot: str = "as_trained", box: Box = WHOLE
+) -> OpenVLALearner:
     dataset: TrajectoryDataset = TwoWays()
     data = demonstrations(dataset, RobotConvention(robot, "none"), "front", method.drop_noops)
     start = Start(str(base), base, method.load(base, CPU, seed=0))
-    return OpenVLALearner(start, method, data, "front")
+    return OpenVLALearner(start, method, data, "front", box=box)
 
 
 def policy(checkpoint: Path, root: Path, **changes: Any) -> OpenVLAPolicy:
@@ -117,7 +122,7 @@ def test_every_method_changes_the_policy_that_evaluation_reads(
     image = asked[0].observations[0].images["front"]
     shift = acting._model.logits([image], ["go left"]) - untrained.logits([image], ["go left"])
     assert np.abs(shift).max() > 0.1
-    assert acting._model.options.preparation.center_crop is METHODS[name].image_aug
+    assert acting._model.preparation.center_crop is METHODS[name].image_aug
 
 
 @pytest.mark.parametrize("robot", ["as_trained", "widowx"])
@@ -150,6 +155,34 @@ def test_a_lora_training_that_stopped_ends_with_equal_updates(base: Path, tmp_pa
     last = "checkpoints/step-000004/policy/adapter_model.safetensors"
     stopped_bytes, whole = ((tmp_path / n / last).read_bytes() for n in ("stopped", "whole"))
     assert stopped_bytes == whole
+
+
+def test_a_training_goes_on_with_the_part_of_the_image_that_it_began_with(
+    base: Path, tmp_path: Path
+) -> None:
+    upper = learner(base, METHODS["full"], box=(0.0, 0.0, 0.5, 1.0))
+    folder = train(upper, chosen(tmp_path), QUIET)
+    assert recorded_box([folder]) == (0.0, 0.0, 0.5, 1.0)
+    assert OpenVLA.from_pretrained(folder).preparation == upper._preparation
+    with pytest.raises(StoreError, match=r"box"):
+        train(learner(base, METHODS["full"]), chosen(tmp_path, n_steps=2), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"adapter": "mine"}, "Type vla-bench merge adapter=mine output=MERGED"),
+        ({"prompt": "bare"}, "policy.prompt is bare: type policy.prompt=template"),
+        ({"resize": "area"}, "policy.resize is area: type policy.resize=lanczos3"),
+    ],
+)
+def test_what_a_training_would_ignore_is_refused(
+    changed: Mapping[str, str], text: str, base: Path, root: Path
+) -> None:
+    policy = yaml.safe_load((root / "conf/policy/openvla_mini.yaml").read_text())
+    with pytest.raises(ConfigError) as caught:
+        learner_of(settings("out", policy={**policy, "checkpoint": str(base), **changed}))
+    assert text in str(caught.value)
 
 
 def test_a_training_writes_neither_the_base_nor_its_codes(base: Path, tmp_path: Path) -> None:

@@ -18,10 +18,13 @@ from torch import Tensor
 from training_toys import STATES, optimization, settings
 
 from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.image_ops import Box
 from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
+from vla_bench.data.view import WHOLE
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.methods import Towers
 from vla_bench.policies.openvla.planning import plan
+from vla_bench.policies.openvla.resize import recorded_box
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, write_new
 from vla_bench.policies.openvla.start import Start
 from vla_bench.policies.openvla.towers import Pointing, TowerLearner
@@ -89,8 +92,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def learner(base: Path, method: Towers = METHOD) -> TowerLearner:
-    return TowerLearner(Start("base", base, method.load(base, CPU)), method, Reaches(), "front")
+def learner(base: Path, method: Towers = METHOD, box: Box = WHOLE) -> TowerLearner:
+    start = Start("base", base, method.load(base, CPU))
+    return TowerLearner(start, method, Reaches(), "front", box=box)
 
 
 def test_towers_learn_where_the_tool_is_and_what_the_words_ask_for(
@@ -116,7 +120,9 @@ def _swapped(examples: Sequence[Mapping[str, Tensor]], index: int) -> Mapping[st
 
 
 def test_a_decoder_begins_with_trained_towers_and_the_old_rest(base: Path, tmp_path: Path) -> None:
-    folder = train(learner(base), settings(tmp_path, n_steps=2), QUIET)
+    left = (0.0, 0.0, 1.0, 0.5)
+    folder = train(learner(base, box=left), settings(tmp_path, n_steps=2), QUIET)
+    assert recorded_box([folder]) == left
     before, after = (load_file(path / "model.safetensors") for path in (base, folder))
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}

@@ -23,7 +23,7 @@ from vla_bench.policies.openvla.engine import Engine
 from vla_bench.policies.openvla.generate import Decoding
 from vla_bench.policies.openvla.image import check_image, to_input_size
 from vla_bench.policies.openvla.prompt import Prompter
-from vla_bench.policies.openvla.resize import Preparation
+from vla_bench.policies.openvla.resize import Preparation, recorded_preparation
 from vla_bench.policies.openvla.source import locate
 from vla_bench.policies.openvla.statistics import (
     ActionStatistics,
@@ -35,10 +35,6 @@ INVALID_TOKENS = ("raise", "substitute")
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", "float32": "fp32", "bfloat16": "bf16"}
 
 
-AS_PUBLISHED = Preparation("none", center_crop=False)
-"""Nothing before the published processor."""
-
-
 @dataclass(frozen=True)
 class Options:
     """What a checkpoint does not say.
@@ -46,7 +42,8 @@ class Options:
     Attributes:
         adapter: Folder or hub id of a PEFT LoRA adapter to merge into the weights.
         prompt: ``template`` or ``bare``, see `prompt.prompt_text`.
-        preparation: What happens to images before the checkpoint's own processor.
+        preparation: What happens to images before the checkpoint's own processor; None: what the
+            checkpoint records, or nothing, as published.
         invalid_tokens: When the likeliest token stands for no action: ``raise`` PolicyError, or
             ``substitute`` the likeliest action token and count it.
         compile: Compile small kernels; on a GPU also capture CUDA graphs.
@@ -54,7 +51,7 @@ class Options:
 
     adapter: str | None = None
     prompt: str = "template"
-    preparation: Preparation = AS_PUBLISHED
+    preparation: Preparation | None = None
     invalid_tokens: str = "raise"
     compile: bool = False
 
@@ -80,12 +77,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class OpenVLA:
-    """A loaded checkpoint; make it with `from_pretrained`."""
+    """A loaded checkpoint; make it with `from_pretrained`.
+
+    Attributes:
+        preparation: What happens to images before the checkpoint's own processor.
+    """
 
     engine: Engine
     prompter: Prompter
     statistics: Mapping[str, ActionStatistics]
     options: Options
+    preparation: Preparation
 
     @classmethod
     def from_pretrained(
@@ -116,6 +118,7 @@ class OpenVLA:
             Prompter.read(folder, config.prompt, options.prompt),
             read_statistics(folders),
             options,
+            options.preparation or recorded_preparation(folders[::-1]),
         )
 
     @property
@@ -163,7 +166,7 @@ class OpenVLA:
         for image in images:
             check_image(image)
         config = self.engine.model.config
-        prepare, side = self.options.preparation.apply, config.image_size
+        prepare, side = self.preparation.apply, config.image_size
         sized = np.stack([to_input_size(prepare(image, side), config) for image in images])
         return sized, self.prompter.batch(instructions)
 

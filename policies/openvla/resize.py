@@ -104,6 +104,13 @@ def read_preparation(
     return Preparation(**{**filled, "box": to_box(filled["box"])})
 
 
+def recorded_preparation(folders: Sequence[Path]) -> Preparation:
+    """As the first preparation.json in `folders` says; without one, nothing is done."""
+    if _record(folders) is None:
+        return Preparation("none", center_crop=False)
+    return read_preparation(folders, None, None)
+
+
 def recorded_box(folders: Sequence[Path]) -> Box:
     """What the first preparation.json in `folders` says was seen; the whole if none says."""
     path = _record(folders)

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from vla_bench.data.image_ops import Box
 from vla_bench.data.keyframes import values_at_keyframes
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.trajectory import Indices, TrajectoryDataset, state_columns
+from vla_bench.data.view import WHOLE
 from vla_bench.data.windows import Window
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.checkpoint import Weights
@@ -30,10 +32,11 @@ from vla_bench.policies.openvla.kernels import quick_attention
 from vla_bench.policies.openvla.methods import Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
-from vla_bench.policies.openvla.resize import input_image
+from vla_bench.policies.openvla.resize import TRAINED_RESIZE, Preparation, input_image
 from vla_bench.policies.openvla.stages import groups_of
 from vla_bench.policies.openvla.start import Start
 from vla_bench.policies.training.learner import Group, stacked
+from vla_bench.store import write_json
 
 N_LOOKS = 8
 _HIDDEN = 256
@@ -79,11 +82,16 @@ class TowerLearner:
         data: TrajectoryDataset,
         camera: str,
         n_used: Indices | None = None,
+        box: Box = WHOLE,
     ) -> None:
-        """Raises DataError for a log without the states that `method` names."""
+        """`box` is the part of what `camera` sees that `data`'s images are.
+
+        Raises DataError for a log without the states that `method` names.
+        """
         episodes = np.arange(len(data.lengths))
         self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
         self._start, self._camera, self._data = start, camera, data
+        self._preparation = Preparation(TRAINED_RESIZE, center_crop=False, box=box)
         prompter = Prompter.read(start.folder, start.model.config.prompt, "template")
         self._tokenizer = prompter.tokenizer
         self._values, self._n_now, scale = _values(data, method)
@@ -97,6 +105,7 @@ class TowerLearner:
             "checkpoint": start.name,
             "method": asdict(method),
             "camera": camera,
+            "box": list(box),
             "data": {"name": data.name, **scale},
         }
 
@@ -129,6 +138,7 @@ class TowerLearner:
         """A checkpoint in the published layout: what it began with, and the towers."""
         copy_layout(self._start.folder, folder)
         write_weights(folder, Weights.of(cast(Pointing, module).openvla), in_fp32)
+        write_json(folder / "preparation.json", asdict(self._preparation))
 
     def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Raises ConfigError: towers do not act."""

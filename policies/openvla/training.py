@@ -19,6 +19,7 @@ from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_st
 from vla_bench.data.trajectory import Indices
 from vla_bench.data.view import WHOLE, View, to_box
 from vla_bench.data.windows import Window
+from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
 from vla_bench.policies.openvla.checkpoint import Weights, read_config
@@ -76,6 +77,7 @@ class OpenVLALearner:
             "checkpoint": start.name,
             "method": asdict(method),
             "camera": camera,
+            "box": list(box),
             "robot": data.convention.robot,
             "data": {"name": data.name, **self._statistics.to_dict()},
         }
@@ -156,7 +158,9 @@ class OpenVLALearner:
 
 def learner(settings: Settings) -> Learner:
     """From `conf/train.yaml` with a policy that is an OpenVLAPolicy."""
-    policy, method = settings.policy, method_of(settings)
+    policy = settings.policy
+    _check_trained_alike(policy)
+    method = method_of(settings)
     camera, record = policy["camera"], recorded(settings)
     name = first_checkpoint(settings)
     folder, cpu = locate(name), torch.device("cpu")  # the loop says which GPU
@@ -165,11 +169,31 @@ def learner(settings: Settings) -> Learner:
     frames = record.at_views({camera: View(size, size, box)})
     if isinstance(method, Towers):
         start = Start(name, folder, method.load(folder, cpu))
-        return TowerLearner(start, method, frames, camera, record.n_used(frames))
+        return TowerLearner(start, method, frames, camera, record.n_used(frames), box)
     start = Start(name, folder, method.load(folder, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
     return OpenVLALearner(start, method, data, camera, record.n_used(data), box)
+
+
+def _check_trained_alike(policy: Mapping[str, Any]) -> None:
+    """Raises ConfigError for what a policy can do and its training cannot."""
+    if policy["adapter"] is not None:
+        raise ConfigError(
+            f"A training begins with whole weights, policy.adapter is {policy['adapter']}. Type "
+            f"vla-bench merge adapter={policy['adapter']} output=MERGED, then train with "
+            "policy.adapter=null policy.checkpoint=MERGED."
+        )
+    trained: dict[str, tuple[Any, ...]] = {
+        "prompt": ("template",),
+        "resize": (TRAINED_RESIZE, None),
+    }
+    for key, allowed in trained.items():
+        if policy[key] not in allowed:
+            raise ConfigError(
+                f"A training uses {key} {allowed[0]}, policy.{key} is {policy[key]}: "
+                f"type policy.{key}={allowed[0]}."
+            )
 
 
 def _described(data: Demonstrations, statistics: DatasetStatistics) -> list[str]:

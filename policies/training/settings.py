@@ -13,6 +13,7 @@ PRECISIONS = ("fp32", "bf16")
 OPTIMIZERS = ("adamw", "muon")
 _DECISIVE = (
     "action",
+    "n_idle_frames",
     "seed",
     "n_steps",
     "batch_size",
