@@ -225,7 +225,7 @@ def test_too_little_gpu_memory_says_what_is_needed_and_what_would_fit() -> None:
         "policy.precision=int8|nf4|int4 would fit."
     )
     with pytest.raises(ConfigError, match="no precision fits"):
-        check_memory(model, "int4", 4e9)
+        check_memory(model, "int4", weight_bytes(model, "int4") + 1.5e9)
 
 
 def test_a_gpu_is_asked_for_its_free_memory_before_a_tensor_is_read(
@@ -237,6 +237,17 @@ def test_a_gpu_is_asked_for_its_free_memory_before_a_tensor_is_read(
     save_file({}, toy / "model.safetensors")
     with pytest.raises(ConfigError, match=r"precision bf16 needs 1.0 GB, 0.5 GB are free; no pre"):
         OpenVLA.from_pretrained(toy, device="cuda", dtype=torch.bfloat16)
+
+
+def test_memory_that_runs_out_while_loading_says_what_to_type(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("Tried to allocate 344.00 MiB.")
+
+    monkeypatch.setattr("vla_bench.policies.openvla.build.quantize", full)
+    with pytest.raises(ConfigError, match=r"to load precision nf4 on cpu: Tried .* of fewer bits"):
+        OpenVLA.from_pretrained(toy, dtype="nf4")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

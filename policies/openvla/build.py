@@ -20,8 +20,10 @@ from vla_bench.policies.openvla.quantize import PRECISIONS, quantize
 
 _PROJECTION = re.compile(r"language_model\.model\.layers\.\d+\.(self_attn|mlp)\.")
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "int8": 1.0, "nf4": 0.5 + 2 / 64, "int4": 0.5 + 2 / 64}
-_WORKING_BYTES = 1.0e9
-"""CUDA context, key-value cache and activations of a small batch: a round upper figure."""
+_WORKING_BYTES = {"fp32": 1.0e9, "bf16": 1.0e9, "int8": 1.0e9, "nf4": 2.0e9, "int4": 2.0e9}
+"""CUDA context, key-value cache and activations of a small batch, and where four bits are expanded
+the indices of the largest projection's 90 million weights: round upper figures.
+"""
 
 
 def build_model(
@@ -37,9 +39,15 @@ def build_model(
     def place(name: str, tensor: Tensor) -> Tensor:
         return tensor if _PROJECTION.match(name) else tensor.to(device).to(dtype)
 
-    load_weights(model, weights, place)
-    model.drop_unused()
-    _place_projections(model.language_model.model, device, precision)
+    try:
+        load_weights(model, weights, place)
+        model.drop_unused()
+        _place_projections(model.language_model.model, device, precision)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"Not enough GPU memory to load precision {precision} on {device}: {error} Free some, "
+            "or type a policy.precision of fewer bits or policy.device=cpu."
+        ) from error
     return model
 
 
@@ -86,7 +94,7 @@ def check_device(model: OpenVLAModel, device: torch.device, precision: str) -> N
 
 def check_memory(model: OpenVLAModel, precision: str, free_bytes: float) -> None:
     """Raises ConfigError with what is needed, what is free, and which precisions would fit."""
-    needed = {name: weight_bytes(model, name) + _WORKING_BYTES for name in PRECISIONS}
+    needed = {name: weight_bytes(model, name) + _WORKING_BYTES[name] for name in PRECISIONS}
     if needed[precision] <= free_bytes:
         return
     fitting = [name for name in PRECISIONS if needed[name] <= free_bytes]

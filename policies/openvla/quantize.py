@@ -87,7 +87,7 @@ class FourBitLinear(nn.Module):
         scale = group_scales(groups, levels).to(weight.dtype)
         table = torch.tensor(levels, device=weight.device)
         middles = (table[1:] + table[:-1]) / 2
-        codes = torch.bucketize(groups / scale.float()[..., None], middles)
+        codes = torch.bucketize(groups / scale.float()[..., None], middles, out_int32=True)
         codes = codes.to(torch.uint8).view(n_outputs, 2, n_inputs // 2)
         for name, value in (
             ("codes", codes[:, 0] | codes[:, 1] << 4),
