@@ -23,7 +23,7 @@ from vla_bench.envs.tabletop.tasks.task import Task, Then
 from vla_bench.envs.tabletop.variations import check, registry
 from vla_bench.envs.tabletop.variations.clearance import yaw_of
 from vla_bench.envs.tabletop.variations.region import loose, region_of
-from vla_bench.envs.tabletop.variations.semantic import HELD_OUT
+from vla_bench.envs.tabletop.variations.semantic import HELD_OUT, asking_for
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Aspect, Variation
 from vla_bench.envs.tabletop.variations.visual import DISTRACTORS, OTHER_COLORS
 from vla_bench.envs.tabletop.world import STILL
@@ -148,6 +148,34 @@ def test_who_does_not_listen_fails_one_of_two_episodes_with_equal_first_images()
     env.reset(named)
     assert (succeeded, [env.step(action) for action in deaf][-1].success) == (True, False)
     assert solve(env, named)[0]
+
+
+def test_no_episode_that_asks_for_the_other_object_is_solved_at_its_start() -> None:
+    grapes = "take_purple_grapes_out_of_pot"
+    for name in ("language/other_object/named", "language/other_object/unnamed"):
+        tasks = [t for t in EVERY_TASK.values() if registry.applies(registry.VARIATIONS[name], t)]
+        assert len(tasks) > 7
+        assert EVERY_TASK[grapes] not in tasks
+        for task in tasks:
+            if task.name.endswith("visual_matching"):
+                continue
+            env = make_env(tasks=[task.name], image_size=[32, 32])
+            env.reset(spec_of(task.name, name))
+            nothing = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+            assert not env.step(nothing).success, (task.name, name)
+
+
+def test_a_held_out_object_is_named_without_the_adjective_of_the_one_it_replaces() -> None:
+    held = HELD_OUT[0]
+    said = {asked.instruction for task in EVERY_TASK.values() if (asked := asking_for(held, task))}
+    assert {"lift cucumber", "put cucumber on pink plate", "take cucumber out of pot"} <= said
+    assert not [text for text in said if re.search(r"(yellow|purple|white|red|aaa) cucumber", text)]
+
+
+def test_nothing_is_called_by_its_side_of_what_it_starts_in() -> None:
+    side = registry.VARIATIONS["language/relation/side"]
+    assert not registry.applies(side, EVERY_TASK["take_purple_grapes_out_of_pot"])
+    assert registry.applies(side, EVERY_TASK["put_carrot_on_plate"])
 
 
 def test_a_varied_episode_is_a_function_of_its_spec() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vla_bench.envs.tabletop.geometry import matrix
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
+from vla_bench.envs.tabletop.variations.clearance import carrier
 from vla_bench.envs.tabletop.variations.region import add_missing
 from vla_bench.envs.tabletop.variations.roles import source_of, spoken, target_of
 from vla_bench.envs.tabletop.variations.semantic import HELD_OUT, asking_for
@@ -94,7 +95,16 @@ def _of_two(task: Task) -> Task | None:
     """Where one object stands to the other is a reference only if there are no more."""
     sentence = parse(task.instruction)
     named = source_of(task) and target_of(task) and sentence and sentence.b
-    return task if named and len(task.objects) == 2 else None
+    return task if named and len(task.objects) == 2 and not _starts_inside(task) else None
+
+
+def _starts_inside(task: Task) -> bool:
+    """Whether the object to be moved starts in or on another one, out of which it is to be taken.
+
+    Then it stands to no side of it, and whatever lies beside it is out already.
+    """
+    source, target = source_of(task), target_of(task)
+    return any(source and carrier(layout, source) == target for layout in task.layouts)
 
 
 def _by_side(task: Task, layout: Layout) -> str:
@@ -120,9 +130,12 @@ def _accompanied(task: Task) -> Task | None:
 
 
 def _of_the_other(task: Task) -> Task | None:
-    """About the second object; None where the scene has no place for one, or too many already."""
+    """About the second object; None where the scene has no place for one, or too many already.
+
+    None too where that object, beside the other one, would be where the goal wants it.
+    """
     has_room = task.scene.surfaces and len(task.objects) <= 2
-    return asking_for(BESIDE, task) if has_room else None
+    return asking_for(BESIDE, task) if has_room and not _starts_inside(task) else None
 
 
 def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout:

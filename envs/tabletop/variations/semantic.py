@@ -50,12 +50,12 @@ def asking_for(held: HeldOut, task: Task) -> Task | None:
 
     None where the instruction does not name the object, or the expert does not pick and place.
     """
-    source, plan = source_of(task), plan_of(task)
-    if source is None or plan is None or spoken(source) not in task.instruction:
+    source, plan, sentence = source_of(task), plan_of(task), parse(task.instruction)
+    if source is None or plan is None or sentence is None or spoken(source) not in sentence.a:
         return None
     return replace(
         task,
-        instruction=task.instruction.replace(spoken(source), spoken(held.name)),
+        instruction=task.instruction.replace(sentence.a, spoken(held.name)),  # its adjective too
         objects={**task.objects, held.name: held.kind},
         goal=renamed(task.goal, source, held.name),
         expert=PickAndPlace(renamed(plan.goal, source, held.name), held.grasp).start,
