@@ -178,6 +178,18 @@ def test_nothing_is_called_by_its_side_of_what_it_starts_in() -> None:
     assert registry.applies(side, EVERY_TASK["put_carrot_on_plate"])
 
 
+def test_random_layouts_keep_an_object_on_the_support_it_is_drawn_for() -> None:
+    name = "put_cup_from_counter_into_sink"
+    made, official = plan(name, layouts="random"), EVERY_TASK[name].layouts
+    (cup,) = loose(EVERY_TASK[name], official[0])
+    for index in range(30):
+        x, y, z = made.start(spec_of(name, "none", index)).layout[cup].position
+        there = [pose.position for layout in official if (pose := layout[cup]).position[2] == z]
+        xs, ys, _ = zip(*there, strict=True)
+        assert min(xs) <= x <= max(xs)
+        assert min(ys) <= y <= max(ys)
+
+
 def test_a_varied_episode_is_a_function_of_its_spec() -> None:
     push = [np.array([0.02, 0.01, -0.04, 0.0, 0.0, 0.1, 0.0])]
     for variation in ("motion", "visual/distractors", "language/other_object"):

@@ -60,9 +60,15 @@ class Region:
         return x_low - margin < x < x_high + margin and y_low - margin < y < y_high + margin
 
 
-def region_of(task: Task, name: str) -> Region:
-    """The region of the object `name` over all initial states of `task`."""
+def region_of(task: Task, name: str, height: float | None = None) -> Region:
+    """The region of the object `name` over all initial states of `task`.
+
+    With `height`, m, over those alone in which it starts there: a counter and a rack on it are two
+    regions.
+    """
     poses = [layout[name] for layout in task.layouts if name in layout]
+    if height is not None:
+        poses = [pose for pose in poses if math.isclose(pose.position[2], height, abs_tol=1e-6)]
     xs, ys = ([pose.position[axis] for pose in poses] for axis in (0, 1))
     period = math.pi / 2 if _is_square(task.objects[name]) else 2 * math.pi
     turns = sorted({round(yaw_of(pose) % period, 9) for pose in poses})
@@ -96,13 +102,11 @@ def random_layout(task: Task, rng: random.Random, margin: float = 0.0) -> Layout
     """
     official = task.layouts[int(rng.random() * len(task.layouts))]
     names = loose(task, official)
-    regions = {name: region_of(task, name).grown(margin) for name in names}
+    heights = {name: official[name].position[2] for name in names}
+    regions = {name: region_of(task, name, heights[name]).grown(margin) for name in names}
     needed = gaps_needed(task)
     for _ in range(TRIES):
-        moved = {
-            name: _inside(rng, region, official[name].position[2])
-            for name, region in regions.items()
-        }
+        moved = {name: _inside(rng, region, heights[name]) for name, region in regions.items()}
         layout = moved_to(official, moved)
         if are_apart(task, layout, needed):
             return layout
