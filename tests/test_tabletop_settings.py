@@ -14,6 +14,7 @@ from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT
 from vla_bench.envs.tabletop.suites import GOOGLE_GROUPS
 from vla_bench.envs.tabletop.tasks.google.catalog import GOOGLE_TASKS
 from vla_bench.envs.tabletop.variations import check, registry
+from vla_bench.envs.tabletop.variations.variant_aggregation import TILTS
 from vla_bench.envs.tabletop.variations.variation import Aspect, Role
 from vla_bench.episode import EpisodeSpec
 from vla_bench.errors import EnvError
@@ -48,6 +49,14 @@ def test_visual_matching_plans_simplers_numbers_of_episodes() -> None:
         "close drawer": 108,
         "place apple": 108,
     }
+
+
+def test_a_tilted_head_is_described_by_how_far_it_is_tilted() -> None:
+    texts = [registry.VARIATIONS[f"variant_aggregation/camera/{level}"].text for level in TILTS]
+    assert texts == [
+        "the head tilted 8.6 degrees further down",
+        "the head tilted 6.9 degrees further up",
+    ]
 
 
 def test_variant_aggregation_plans_simplers_numbers_of_episodes_and_cameras_beside_them() -> None:

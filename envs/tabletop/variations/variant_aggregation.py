@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from dataclasses import replace
 
+from vla_bench.envs.tabletop.robots.google_robot import HEAD_TILT
 from vla_bench.envs.tabletop.scenes.counter import head_camera, standing_at
 from vla_bench.envs.tabletop.scenes.simpler_variants import cabinet_variant, counter_variant
 from vla_bench.envs.tabletop.tasks.google.drawers import BASES, CLOSE_DRAWERS, OPEN_DRAWERS
@@ -33,7 +35,7 @@ AXIS = "variant_aggregation"
 COUNTER_BASE, CABINET_BASE = f"{AXIS}/base/counter", f"{AXIS}/base/apartment"
 PICKS = frozenset(task.name for task in (PICK_HORIZONTAL, PICK_VERTICAL, PICK_STANDING))
 AT_CABINET = frozenset(task.name for task in (*OPEN_DRAWERS, *CLOSE_DRAWERS, PLACE_APPLE))
-TILTS = {"down": 0.9351361, "up": 0.6651361}  # rad, of the head; 0.7851361 as a rule
+TILTS = {"down": 0.9351361, "up": 0.6651361}  # rad, of the head; HEAD_TILT as a rule
 XS, YS = (0.65, 0.75, 0.85), (-0.2, 0.0, 0.2)  # m, of the robot before the cabinet
 # From each place that visual matching gives the robot to the nearest of this axis's grid.
 STANDS = {
@@ -121,7 +123,8 @@ def _distractors(level: str) -> Variation:
 
 
 def _camera(level: str) -> Variation:
-    text = f"the head tilted 8.6 degrees further {level}"
+    further = abs(math.degrees(TILTS[level] - HEAD_TILT))
+    text = f"the head tilted {further:.1f} degrees further {level}"
     varied = _variant("camera", level, text, functools.partial(_tilted, level))
     return replace(varied, role=Role.APART)
 
