@@ -172,6 +172,18 @@ def test_a_held_out_object_is_named_without_the_adjective_of_the_one_it_replaces
     assert not [text for text in said if re.search(r"(yellow|purple|white|red|aaa) cucumber", text)]
 
 
+def test_a_plain_towel_is_not_called_checked() -> None:
+    described = registry.VARIATIONS["language/attribute/target"]
+    assert registry.applies(described, TASKS["spoon_on_towel"])
+    assert not registry.applies(described, EVERY_TASK["cover_object_with_towel"])
+
+
+def test_a_target_is_not_painted_in_the_colour_that_it_has() -> None:
+    bowl = EVERY_TASK["put_carrot_in_bowl"]
+    assert registry.applies(registry.VARIATIONS["semantic/target/red"], bowl)
+    assert not registry.applies(registry.VARIATIONS["semantic/target/blue"], bowl)
+
+
 def test_nothing_is_called_by_its_side_of_what_it_starts_in() -> None:
     side = registry.VARIATIONS["language/relation/side"]
     assert not registry.applies(side, EVERY_TASK["take_purple_grapes_out_of_pot"])

@@ -42,6 +42,7 @@ DESCRIPTIONS = {  # as an instruction calls it -> what it looks like
     "orange": "round orange fruit",
     "banana": "long yellow fruit",
 }
+LOOKS_ELSE = {"blue_towel": "towel"}  # kind -> the name whose description is not true of it
 BESIDE = HELD_OUT[0]  # what could be moved as well
 
 
@@ -76,7 +77,9 @@ def _sentence(task: Task) -> Sentence:
 
 def _described(part: str, task: Task) -> Task | None:
     sentence = parse(task.instruction)
-    return task if sentence and getattr(sentence, part) in DESCRIPTIONS else None
+    name = getattr(sentence, part, "")
+    looks_else = {LOOKS_ELSE.get(kind.kind) for kind in task.objects.values()}
+    return task if name in DESCRIPTIONS and name not in looks_else else None
 
 
 def _describe(part: str, task: Task, layout: Layout) -> str:  # noqa: ARG001

@@ -23,6 +23,7 @@ from vla_bench.envs.tabletop.world import ROBOT
 
 COLORS: dict[str, Vector] = {"red": (0.78, 0.13, 0.11), "blue": (0.12, 0.27, 0.70)}
 PAINTED = {"plate", "towel", "block", "basket", "pot", "bowl", "cup"}  # no brand, no fruit
+NOMINAL = {"bowl": "blue"}  # kind -> its colour, where the instruction does not say it
 COLOR_WORDS = re.compile(r"\b(red|blue|green|yellow|pink|purple|white|orange|brown|black) ")
 
 
@@ -79,7 +80,7 @@ def _in_its_place(held: HeldOut, task: Task, layout: Layout, rng: random.Random)
 
 
 def _colored_target(color: str, task: Task) -> Task | None:
-    """The target in `color`, which the instruction now names; None where it names it already."""
+    """The target in `color`, which the instruction now names; None where it has that already."""
     target, sentence = target_of(task), parse(task.instruction)
     if target is None or sentence is None or color in task.instruction.split():
         return None
@@ -89,6 +90,8 @@ def _colored_target(color: str, task: Task) -> Task | None:
     before, _, after = task.instruction.rpartition(sentence.b)
     instruction = f"{before}{color} {noun}{after}"
     kind = task.objects[target]
+    if NOMINAL.get(kind.kind) == color:
+        return None
     if kind.fixed:  # then the furniture draws it
         scene = replace(task.scene, repaint={**task.scene.repaint, target: Paint(_rgba(color))})
         return replace(task, instruction=instruction, scene=scene)
