@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from vla_bench.envs.registration import IDS, register_envs
-from vla_bench.envs.tabletop.gym import TabletopGymEnv
+from vla_bench.envs.tabletop.gym import PROPRIO, TabletopGymEnv
 from vla_bench.envs.tabletop.suites import SUITES, Suite, suite_of
 from vla_bench.errors import MissingDependencyError
 
@@ -57,6 +57,18 @@ def test_an_id_that_names_the_package_needs_no_import() -> None:
 def test_importing_the_package_is_enough_in_any_order(imports: str) -> None:
     code = f"import {imports}; gymnasium.make('vla_bench/WidowXCarrotOnPlate-v0')"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["WidowXStackCube", "GoogleRobotPickBanana", "FrankaWipeTable"])
+def test_the_joints_bound_is_beyond_every_joints_range(name: str) -> None:
+    env = gymnasium.make(f"vla_bench/{name}-v0", image_size=(32, 32), look="fast")
+    env.reset(seed=0)
+    suite = cast("TabletopGymEnv", env.unwrapped)._env
+    model = suite.world.model
+    arm = suite.world.robot.arm
+    ranges = [model.joint(joint).range for joint in arm]
+    assert max(abs(low_high).max() for low_high in ranges) < PROPRIO["joint_positions"]
+    env.close()
 
 
 def test_registering_twice_is_harmless() -> None:

@@ -17,7 +17,7 @@ from vla_bench.envs.tabletop.suites import suite_of
 from vla_bench.episode import EpisodeSpec
 from vla_bench.protocols import FloatArray, Image, Observation, Step
 
-PROPRIO = {"tcp_pose": 2.0, "gripper_open": 2.0, "joint_positions": 4.0}
+PROPRIO = {"tcp_pose": 2.0, "gripper_open": 2.0, "joint_positions": 5.0}
 """Name -> generous bound; units are on the suite's card."""
 TCP_POSE = 7
 
