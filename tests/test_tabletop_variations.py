@@ -202,6 +202,15 @@ def test_random_layouts_keep_an_object_on_the_support_it_is_drawn_for() -> None:
         assert min(ys) <= y <= max(ys)
 
 
+def test_random_layouts_of_a_drawer_are_official_ones_as_its_card_says() -> None:
+    name = "open_top_drawer"
+    made, task = plan(name, layouts="random"), EVERY_TASK[name]
+    assert not any(loose(task, layout) for layout in task.layouts)
+    assert all(made.start(spec_of(name, "none", i)).layout in task.layouts for i in range(30))
+    card = make_env(tasks=[name], n_episodes=30, layouts="random").card
+    assert "where nothing lies loose" in card["layouts"]
+
+
 def test_a_varied_episode_is_a_function_of_its_spec() -> None:
     push = [np.array([0.02, 0.01, -0.04, 0.0, 0.0, 0.1, 0.0])]
     for variation in ("motion", "visual/distractors", "language/other_object"):

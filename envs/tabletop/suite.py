@@ -27,7 +27,8 @@ from vla_bench.protocols import FloatArray, Observation, Step
 MAX_WORLDS = 24  # more than any suite has tasks, so that nominal episodes never compile twice
 LAYOUTS = {
     OFFICIAL: "the tasks' own initial states",
-    RANDOM: "drawn from the region that the tasks' own initial states span",
+    RANDOM: "drawn from the region that the tasks' own initial states span; where nothing lies "
+    "loose, as with drawers, one of these",
     WIDE: "drawn from that region and beyond it as far as the task allows",
 }
 
