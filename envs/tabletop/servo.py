@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import rotation_from_vector, rotation_vector
+from vla_bench.envs.tabletop.hand import shorten
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
 
@@ -26,13 +27,8 @@ def action_towards(
     goal, rotation = pose
     controller = world.controller
     tool, _ = world.tcp_in_base()
-    ahead = tool + _shorten((1.0 + LEAD) * (goal - tool), speed)
-    turn = _shorten(rotation_vector(rotation @ controller.rotation.T), MAX_TURN)
+    ahead = tool + shorten((1.0 + LEAD) * (goal - tool), speed)
+    turn = shorten(rotation_vector(rotation @ controller.rotation.T), MAX_TURN)
     pivoted = tool + rotation_from_vector(turn) @ (controller.position - tool)
-    move = _shorten(ahead - pivoted, MAX_STEP)
+    move = shorten(ahead - pivoted, MAX_STEP)
     return np.array([*move, *turn, gripper_open])
-
-
-def _shorten(vector: FloatArray, longest: float) -> FloatArray:
-    length = float(np.linalg.norm(vector))
-    return vector * (longest / length) if length > longest else vector

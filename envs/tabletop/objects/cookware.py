@@ -12,7 +12,7 @@ from dataclasses import replace
 from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
 from vla_bench.envs.tabletop.objects.mesh import lathe
-from vla_bench.envs.tabletop.objects.vessels import Vessel, ring
+from vla_bench.envs.tabletop.objects.vessels import STEEL, Vessel, ring
 
 FOOT = 0.012  # m, height of a bowl's rounded foot, inside its wall
 THICK = 0.004  # m, of floors
@@ -26,8 +26,6 @@ SMALL_BOWL = Vessel(radius=0.055, height=0.045, wall=0.004, mass=0.12)
 MUG = Vessel(radius=0.038, height=0.075, wall=0.004, mass=0.14)
 PAN = Vessel(radius=0.110, height=0.040, wall=0.004, mass=0.80)
 CUP = Vessel(radius=0.035, height=0.100, wall=0.003, mass=0.05)
-
-STEEL = Paint((0.70, 0.71, 0.73, 1.0), specular=0.9, shininess=0.8, casts_shadow=False)
 
 
 def _glazed(rgba: Vector) -> Paint:

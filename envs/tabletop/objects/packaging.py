@@ -76,4 +76,3 @@ BROWN_BOX = TabletopObject(
 )
 BLUE_BOTTLE = bottle("blue_bottle", (0.16, 0.36, 0.80, 1.0), (0.95, 0.95, 0.95, 1.0))
 ORANGE_BOTTLE = bottle("orange_bottle", (0.94, 0.50, 0.10, 1.0), (0.20, 0.45, 0.20, 1.0))
-PINK_BOTTLE = bottle("pink_bottle", (0.93, 0.52, 0.66, 1.0), (0.96, 0.96, 0.95, 1.0))

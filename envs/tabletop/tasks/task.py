@@ -63,7 +63,7 @@ class Expert(Protocol):
 
 @dataclass(frozen=True)
 class Then:
-    """What the robot is told instead once `after` control steps have been executed."""
+    """What the robot is told instead once more than `after` control steps have been executed."""
 
     instruction: str
     after: int
