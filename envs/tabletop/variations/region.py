@@ -98,8 +98,8 @@ def random_layout(task: Task, rng: random.Random, margin: float = 0.0) -> Layout
     """A layout inside the region of the official ones, its objects apart as in these.
 
     With `margin`, m, inside a region that is larger by it on every side, so that the official ones,
-    which are its corners in many tasks, lie inside. Where nothing is `loose`, as with drawers, it is
-    one of the official ones: more draws are then no more initial states.
+    which are its corners in many tasks, lie inside. Where nothing is `loose`, as with drawers,
+    it is one of the official ones: more draws are then no more initial states.
     """
     official = task.layouts[int(rng.random() * len(task.layouts))]
     names = loose(task, official)
