@@ -1,7 +1,7 @@
 """What a task is: a scene, objects, initial states, and a goal that judges.
 
 A new task is one module of numbers beside this one, in the order docstring, constants, factories,
-task, plus a line in `tasks/__init__.py`.
+task, plus a line in `registry.py` or in its suite's catalog.
 """
 
 from __future__ import annotations
