@@ -14,6 +14,7 @@ from vla_bench.errors import ConfigError, EnvError
 from vla_bench.evaluate import evaluate
 from vla_bench.lane import Lane, LaneConfig
 from vla_bench.protocols import Policy
+from vla_bench.rollout import View
 
 PLAN = [EpisodeSpec(f"walk-{i:02d}-s0", "walk", i, 0) for i in range(6)]
 
@@ -80,6 +81,7 @@ def test_policy_time_is_shared_by_the_batch() -> None:
     ("trouble", "text"),
     [
         ("crash", "RuntimeError: the simulator fell over"),
+        ("eof", "EOFError: No data left in file"),
         ("exit", "The env's process ended with exit code 7."),
         ("hang", "The env said nothing for 1.5 s (it hangs?)."),
         ("nan", "Expected a score in [0, 1] at step 1, got nan."),
@@ -155,3 +157,13 @@ def test_closing_the_iterator_ends_the_lanes() -> None:
 def test_a_lane_may_be_named_by_its_interpreter() -> None:
     config = LaneConfig({"_target_": "toys.Corridor"}, sys.executable, 60)
     assert len(play(Walker(), config)) == len(PLAN)
+
+
+def test_a_lane_that_hangs_before_its_first_image_is_not_waited_for() -> None:
+    lane = Lane(corridor(timeout_seconds=60, trouble="hang", troubled=0))
+    try:
+        (first, *_) = lane.describe(60).episodes
+        with pytest.raises(EnvError, match=r"nothing for 0\.5 s at the start of walk-00-s0"):
+            lane.first_question(first, View.of(Walker()), 0.5)
+    finally:
+        lane.close()

@@ -36,3 +36,11 @@ def test_the_command_is_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_packages_name_the_python() -> None:
     assert provenance.packages()["python"] == platform.python_version()
+
+
+def test_a_distribution_without_a_name_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert provenance.packages()["numpy"] == __import__("numpy").__version__

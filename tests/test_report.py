@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -165,6 +166,19 @@ def test_text_from_runs_cannot_become_markup(tmp_path: Path) -> None:
     html = write(tmp_path, run).html.read_text()
     assert "<script" not in html
     assert "&lt;b&gt;no &amp; grip&lt;/b&gt;" in html
+
+
+def test_every_session_of_a_run_is_named_in_markdown(tmp_path: Path) -> None:
+    run = replace(EXPERT, session={**SESSION, "commit": "old", "dirty": True})
+    first = write(tmp_path, run).md.read_text()
+    path = tmp_path / "run0/run.json"
+    head = json.loads(path.read_text())
+    head["sessions"].append({**SESSION, "commit": "new"})
+    path.write_text(json.dumps(head))
+    again = report.write([tmp_path / "run0"], tmp_path / "again").md.read_text()
+    assert "commit old with **uncommitted changes**" in first
+    assert "commit old with **uncommitted changes**" in again
+    assert "; commit new, image check" in again
 
 
 def test_uncommitted_changes_and_a_skipped_image_check_are_shown(tmp_path: Path) -> None:

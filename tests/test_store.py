@@ -144,12 +144,12 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, str(Path(sys.argv[2])))
 import test_store as t
-writer = t.start(Path(sys.argv[1]))
-writer.append(t.record(t.PLAN[0]))
-size = (Path(sys.argv[1]) / "episodes.jsonl").stat().st_size
-resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20))
 try:
-    writer.append(t.record(t.PLAN[1]))
+    with t.start(Path(sys.argv[1])) as writer:
+        writer.append(t.record(t.PLAN[0]))
+        size = (Path(sys.argv[1]) / "episodes.jsonl").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20))
+        writer.append(t.record(t.PLAN[1]))
 except t.StoreError as error:
     print(error)
 """

@@ -44,6 +44,14 @@ class Leaky(Walker):
         return chunks
 
 
+class Longer(Walker):
+    """Answers a batch with longer chunks."""
+
+    def act(self, requests: Sequence[Request]) -> list[FloatArray]:
+        chunks = super().act(requests)
+        return chunks if len(chunks) == 1 else [np.tile(chunk, (2, 1)) for chunk in chunks]
+
+
 class BatchMean(Walker):
     """Mixes the requests of a batch."""
 
@@ -88,6 +96,7 @@ def test_sound_toys_pass() -> None:
     ("policy", "text"),
     [
         (Forgetful(), "the same request gave two chunks"),
+        (Longer(), r"request 0 of a batch of 3 got a chunk \(2, 2\), alone \(1, 2\)"),
         (BatchMean(), "request 0 of a batch of 3 got another chunk than alone"),
         (Leaky(), "what one episode gets depends on another"),
         (Walker(trouble="blind"), "ignores its images"),

@@ -72,6 +72,8 @@ class Corridor:
     def _cause_trouble(self) -> None:
         if self._trouble == "crash":
             raise RuntimeError("the simulator fell over")
+        if self._trouble == "eof":
+            raise EOFError("No data left in file")
         if self._trouble == "exit":
             os._exit(7)
         if self._trouble == "hang":

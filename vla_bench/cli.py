@@ -223,6 +223,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     for argument in rest:
         if argument in ("--config-dir", "-cd"):
             config_dir = next(rest, None)
+        elif argument.startswith("--config-dir="):
+            config_dir = argument.partition("=")[2]
         elif argument in ("--cfg", "-c", "--package", "-p", "--config-path", "-cp"):
             next(rest, None)
         elif not argument.startswith("-"):

@@ -139,8 +139,8 @@ def _preflight(settings: Settings, policy: Policy) -> _Session:
             if camera not in env.cameras:
                 raise unknown_name(f"camera of {env.name}", camera, env.cameras)
         recording = Recording(policy, cameras)
-        lane.run(plan[0], View.of(recording))
-        first = observations_of(lane.receive())[-1]
+        limit = rollouts.lane_timeout_seconds
+        first = observations_of(lane.first_question(plan[0], View.of(recording), limit))[-1]
     finally:
         lane.close()
     _check_expert(env, first)
@@ -182,7 +182,7 @@ def _start(session: _Session) -> store.RunWriter:
 
 def _play(session: _Session, writer: store.RunWriter, console: Console) -> None:
     rollouts = session.settings.rollouts
-    n_lanes = provenance.n_cores() if rollouts.n_lanes is None else rollouts.n_lanes
+    n_lanes = run.lanes_of(rollouts)
     pending = writer.run.pending
     records = evaluate(session.recording, rollouts.lane, n_lanes, pending)
     watched = watch(records, session.title, len(pending), console)

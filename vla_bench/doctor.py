@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from rich.console import Console
+from rich.markup import escape
 
 from vla_bench import provenance
 
@@ -37,9 +38,10 @@ def examine() -> int:
     here = (_rendering(), _video(), _meshes(), _disk(), _machine(), _gpu())
     for finding in (_python(), *_packages(), *here):
         mark = "[green]ok[/]  " if not finding.fix else "[red]FIX[/] " if finding.needed else "opt."
-        console.print(f"{mark} {finding.what}: {finding.seen}", highlight=False, soft_wrap=True)
+        text = escape(f"{finding.what}: {finding.seen}")
+        console.print(f"{mark} {text}", highlight=False, soft_wrap=True)
         if finding.fix:
-            console.print(f"       -> {finding.fix}", highlight=False, soft_wrap=True)
+            console.print(f"       -> {escape(finding.fix)}", highlight=False, soft_wrap=True)
             n_missing += finding.needed
     console.print("All that a run needs is here." if not n_missing else f"{n_missing} to fix.")
     return 1 if n_missing else 0
@@ -52,13 +54,17 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """The declared requirements; those of extras are optional."""
+    """The declared requirements; those of extras are optional. One of several extras comes once."""
+    own = importlib.metadata.metadata("vla-bench")
+    extras = [name for name in own.get_all("Provides-Extra") or () if name != "dev"]
+    seen = set[str]()
     for line in importlib.metadata.requires("vla-bench") or ():
         requirement = Requirement(line)
-        extra = requirement.marker is not None
-        if extra and not requirement.marker.evaluate({"extra": "openvla"}):  # type: ignore[union-attr]
-            continue
-        yield _package(requirement, "[openvla]" if extra else "")
+        marker = requirement.marker
+        of = [name for name in extras if marker is not None and marker.evaluate({"extra": name})]
+        if (marker is None or of) and requirement.name not in seen:
+            seen.add(requirement.name)
+            yield _package(requirement, f"[{of[0]}]" if of else "")
 
 
 def _package(requirement: Requirement, extra: str) -> Finding:
@@ -94,8 +100,10 @@ def _asked(what: str, code: str, fix: str, needed: bool) -> Finding:
 
 
 def _video() -> Finding:
-    import av
-
+    try:
+        import av
+    except ImportError as error:
+        return Finding("H.264 videos", str(error), "python -m pip install av")
     if "libx264" in av.codecs_available:
         return Finding("H.264 videos", f"PyAV {av.__version__}")
     return Finding("H.264 videos", "PyAV without libx264", "python -m pip install --upgrade av")

@@ -145,6 +145,16 @@ class Lane:
             )
         return _description(self.receive())
 
+    def first_question(self, spec: EpisodeSpec, view: View, timeout_seconds: float) -> Any:
+        """Begin an episode and wait for what it shows first. Raises EnvError when it hangs."""
+        self.run(spec, view)
+        if not self.connection.poll(timeout_seconds):
+            raise EnvError(
+                f"The env said nothing for {timeout_seconds:g} s at the start of {spec.id} (it "
+                f"hangs?). Log:\n{self.log_tail()}"
+            )
+        return self.receive()
+
     def log_tail(self) -> str:
         """The end of what the child printed."""
         size = self._log.seek(0, os.SEEK_END)

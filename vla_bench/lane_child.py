@@ -7,8 +7,9 @@ Runs on Python 3.10 with numpy and msgpack alone (the env may need more). The me
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from vla_bench.channel import Channel
@@ -23,32 +24,61 @@ class _AbortedError(Exception):
     """The parent gave up this episode; the env lives on."""
 
 
+class _HungUpError(Exception):
+    """The parent is gone. What an env raises, EOFError included, is never taken for this."""
+
+
+@dataclass(frozen=True)
+class _Parent:
+    """The other end of the channel."""
+
+    channel: Channel
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        with _hanging_up():
+            self.channel.send(message)
+
+    def hear(self) -> Mapping[str, Any]:
+        with _hanging_up():
+            message: Mapping[str, Any] = self.channel.receive()
+        return message
+
+
+@contextmanager
+def _hanging_up() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        raise _HungUpError from error
+
+
 def serve(socket: int, memory: int) -> None:
     """Serve one env, one episode after another, until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    channel = Channel((socket, memory))
-    try:
-        env: Env = construct(channel.receive()["env"])
-    except VlaBenchError as error:  # written for the user, who needs no traceback
-        channel.send({"kind": "refused", "text": str(error)})
-        return
-    channel.send({"kind": "description", **_describe(env)})
-    try:
-        while True:
-            _serve_episode(env, channel, channel.receive())
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        env.close()
+    parent = _Parent(Channel((socket, memory)))
+    with suppress(_HungUpError):
+        try:
+            env: Env = construct(parent.hear()["env"])
+        except VlaBenchError as error:  # written for the user, who needs no traceback
+            parent.tell({"kind": "refused", "text": str(error)})
+            return
+        parent.tell({"kind": "description", **_describe(env)})
+        try:
+            while True:
+                _serve_episode(env, parent, parent.hear())
+        except _HungUpError:
+            env.close()
 
 
-def _serve_episode(env: Env, channel: Channel, message: Mapping[str, Any]) -> None:
+def _serve_episode(env: Env, parent: _Parent, message: Mapping[str, Any]) -> None:
     if message["kind"] == "abort":  # of an episode that has already ended
         return
     view = View(**{**message["view"], "cameras": tuple(message["view"]["cameras"])})
 
     def ask(observations: Sequence[Observation]) -> FloatArray:
         question = [vars(o) for o in observations]  # asdict would copy every image
-        channel.send({"kind": "question", "observations": question})
-        answer = channel.receive()
+        parent.tell({"kind": "question", "observations": question})
+        answer = parent.hear()
         if answer["kind"] == "abort":
             raise _AbortedError
         chunk: FloatArray = answer["chunk"]
@@ -58,7 +88,7 @@ def _serve_episode(env: Env, channel: Channel, message: Mapping[str, Any]) -> No
         record = rollout(env, EpisodeSpec(**message["spec"]), ask, view)
     except _AbortedError:
         return
-    channel.send({"kind": "record", "record": record.to_dict(), "actions": record.actions})
+    parent.tell({"kind": "record", "record": record.to_dict(), "actions": record.actions})
 
 
 def _describe(env: Env) -> dict[str, Any]:

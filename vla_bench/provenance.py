@@ -16,6 +16,7 @@ import vla_bench
 
 # Packages whose version can move a number; absent ones are left out of a record.
 _PACKAGES = [
+    "diffusers",
     "gymnasium",
     "hydra-core",
     "mani-skill",
@@ -25,6 +26,7 @@ _PACKAGES = [
     "mujoco-menagerie",
     "numpy",
     "pandas",
+    "pillow",
     "safetensors",
     "sapien",
     "scipy",
@@ -64,7 +66,8 @@ def commit() -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Name -> version of the installed packages that can move a number, and Python's own."""
-    installed = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    named = ((d.metadata["Name"], d) for d in distributions())
+    installed = {name.lower(): d.version for name, d in named if name}  # a broken one has none
     found = {name: installed[name] for name in _PACKAGES if name in installed}
     return {"python": platform.python_version(), **found}
 

@@ -45,9 +45,7 @@ def run(settings: Settings, console: Console) -> store.Run:
 
     Raises VlaBenchError: nothing is lost, and the same settings take the run up again.
     """
-    n_lanes = provenance.n_cores() if settings.n_lanes is None else settings.n_lanes
-    if n_lanes < 1:
-        raise ConfigError(f"n_lanes: expected at least 1, got {n_lanes}.")
+    n_lanes = lanes_of(settings)
     folder = Path(settings.output)
     policy: Policy = construct(settings.policy)
     env, image_check = preflight(settings, policy)
@@ -65,6 +63,14 @@ def run(settings: Settings, console: Console) -> store.Run:
     return store.read_run(folder)
 
 
+def lanes_of(settings: Settings) -> int:
+    """As asked for, or one per core."""
+    n_lanes = provenance.n_cores() if settings.n_lanes is None else settings.n_lanes
+    if n_lanes < 1:
+        raise ConfigError(f"n_lanes: expected at least 1, got {n_lanes}.")
+    return n_lanes
+
+
 def preflight(settings: Settings, policy: Policy) -> tuple[Description, str]:
     """Open one lane: is the env what the policy expects, and does the policy look at it?"""
     lane = Lane(settings.lane)
@@ -77,8 +83,9 @@ def preflight(settings: Settings, policy: Policy) -> tuple[Description, str]:
             return env, "no cameras"
         if not settings.image_check:
             return env, "skipped"
-        lane.run(env.episodes[0], View.of(policy))
-        check_images_matter(policy, observations_of(lane.receive()))
+        limit = settings.lane_timeout_seconds
+        first = lane.first_question(env.episodes[0], View.of(policy), limit)
+        check_images_matter(policy, observations_of(first))
         return env, "passed"
     finally:
         lane.close()

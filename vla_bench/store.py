@@ -13,6 +13,7 @@ Where an episode has several lines, the last one counts: errors are retried on r
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -20,7 +21,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def read_run(folder: Path, actions: bool = True) -> Run:
     if not (folder / "run.json").is_file():
         raise StoreError(
             f"{folder} is not a run: it has no run.json. Expected the output folder of "
-            "`vla-bench eval`; list yours with: ls -d results/*/run.json"
+            "`vla-bench eval`; list yours with: find results -name run.json"
         )
     head = json.loads((folder / "run.json").read_text())
     if head["format"] != FORMAT:
@@ -103,15 +103,10 @@ class RunWriter:
     def __enter__(self) -> RunWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._lock)
-        if not self._lines.closed:
+    def __exit__(self, *raised: object) -> None:
+        with contextlib.suppress(OSError):  # `append` has said that its line cannot be written
             self._lines.close()
+        os.close(self._lock)
 
     def append(self, record: EpisodeRecord) -> None:
         """Actions first, then the line that makes the episode count."""
@@ -179,6 +174,8 @@ def _take_up(
             )
         sessions = list(there.sessions)
         _drop_torn_line(folder / "episodes.jsonl")
+        if not there.pending:
+            return there  # nothing will be played, by no session
     write_json(
         folder / "run.json", {"format": FORMAT, **asked, "sessions": [*sessions, dict(session)]}
     )
@@ -190,9 +187,8 @@ def differences(left: Any, right: Any, key: str = "") -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         keys = sorted({*left, *right})
         absent = "(absent)"
-        pairs = [
-            (f"{key}.{k}" if key else k, left.get(k, absent), right.get(k, absent)) for k in keys
-        ]
+        names = {k: f"{key}.{k}" if key else k for k in keys}
+        pairs = [(names[k], left.get(k, absent), right.get(k, absent)) for k in keys]
         return [line for path, a, b in pairs for line in differences(a, b, path)]
     if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         pairs = [(f"{key}[{i}]", a, b) for i, (a, b) in enumerate(zip(left, right))]
@@ -243,7 +239,10 @@ def _check_ids(plan: Sequence[EpisodeSpec]) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    cure = "Free space or fix the permissions"
+    if error.errno == errno.ENAMETOOLONG:
+        cure = "Give the run a shorter name with output=..."
     return StoreError(
-        f"Cannot write to {folder}: {error.strerror or error}. Free space or fix the permissions, "
-        "then run the same command again: every finished episode is kept."
+        f"Cannot write to {folder}: {error.strerror or error}. {cure}, then run the same command "
+        "again: every finished episode is kept."
     )

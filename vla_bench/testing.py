@@ -42,7 +42,12 @@ def check_policy(policy: Policy, observation: Observation, atol: float = 0.0) ->
     if not np.array_equal(alone[0], again):
         raise PolicyError(f"{policy.name}: the same request gave two chunks; seed what you sample.")
     for seed, chunk in enumerate(_first_chunks(policy, observation, range(3))):
-        if chunk.shape != alone[seed].shape or not np.allclose(chunk, alone[seed], 0.0, atol):
+        if chunk.shape != alone[seed].shape:
+            raise PolicyError(
+                f"{policy.name}: request {seed} of a batch of 3 got a chunk {chunk.shape}, alone "
+                f"{alone[seed].shape}."
+            )
+        if not np.allclose(chunk, alone[seed], 0.0, atol):
             raise PolicyError(
                 f"{policy.name}: request {seed} of a batch of 3 got another chunk than alone "
                 f"(largest difference {np.abs(chunk - alone[seed]).max():.3g}, allowed {atol:g})."

@@ -149,13 +149,15 @@ def _times(contents: Contents) -> str:
 def _runs(contents: Contents) -> str:
     lines = []
     for run in contents.runs:
-        last = run.sessions[-1] if run.sessions else {}
-        dirty = " with **uncommitted changes**" if last.get("dirty") else ""
+        checked = run.identity.get("image_check", "unknown")
         lines.append(
             f"- {_code(run.identity['policy']['name'])} on {_code(run.identity['env']['name'])}: "
-            f"commit {last.get('commit') or 'unknown'}{dirty}, "
-            f"image check {run.identity.get('image_check', 'unknown')}, "
-            f"command {_code(str(last.get('command', 'unknown')))}"
+            + "; ".join(
+                f"commit {session.get('commit') or 'unknown'}"
+                f"{' with **uncommitted changes**' if session.get('dirty') else ''}, "
+                f"image check {checked}, command {_code(str(session.get('command', 'unknown')))}"
+                for session in run.sessions or ({},)
+            )
         )
     return "## Runs\n\n" + "\n".join(lines)
 
