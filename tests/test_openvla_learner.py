@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -183,6 +184,20 @@ def test_what_a_training_would_ignore_is_refused(
     with pytest.raises(ConfigError) as caught:
         learner_of(settings("out", policy={**policy, "checkpoint": str(base), **changed}))
     assert text in str(caught.value)
+
+
+def test_a_layer_computed_again_in_bfloat16_gives_the_same_gradient(
+    base: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for recompute in (False, True):
+        wanted = chosen(tmp_path / str(recompute), precision="bf16")
+        method = replace(METHODS["full"], recompute=recompute)
+        train(learner(base, method), wanted, QUIET)
+        lines = (tmp_path / str(recompute) / "metrics.jsonl").read_text().splitlines()
+        steps_taken = [json.loads(line) for line in lines]
+        losses.append([(step["loss"], step["grad_norm"]) for step in steps_taken])
+    assert losses[0] == losses[1]
 
 
 def test_a_training_writes_neither_the_base_nor_its_codes(base: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from training_toys import STATES, Line, line, optimization, settings
 
 from vla_bench.data.order import Order
 from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.lora import LoraSize, add_lora
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, config_of
 from vla_bench.policies.openvla.stages import groups_of
@@ -83,6 +84,18 @@ def test_an_openvla_has_embeddings_and_logits_trained_by_adamw() -> None:
     decoder = "language_model"
     assert {f"{decoder}.lm_head.weight", f"{decoder}.model.embed_tokens.weight"} <= ends.parameters
     assert {f"{tower}.pos_embed", f"{tower}.patch_embed.proj.weight"} <= ends.parameters
+
+
+def test_updates_of_the_output_are_not_inner_either() -> None:
+    spec = ModelSpec(
+        VisionSpec("siglip", 28, 14, width=16, depth=2, n_heads=2, mlp_width=32),
+        TextSpec(width=16, n_layers=1, n_heads=2, mlp_width=32, words="take"),
+    )
+    model = OpenVLAModel(config_of(spec)).requires_grad_(False)
+    add_lora(model, LoraSize.published(4), seed=0, dtype=torch.float32)
+    inner = groups_of(model)[0].parameters
+    assert "language_model.model.layers.0.mlp.up_proj.a.weight" in inner
+    assert not [name for name in inner if "lm_head" in name]
 
 
 def test_muon_is_refused_where_it_cannot_work() -> None:

@@ -7,6 +7,7 @@ needs no mask, and each generated token overwrites one padding slot of its row.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vla_bench.policies.openvla.cache import Cache, Placement
 from vla_bench.policies.openvla.config import DecoderConfig
-from vla_bench.policies.openvla.kernels import EAGER, Kernels
+from vla_bench.policies.openvla.kernels import EAGER, Kernels, quick_attention
 
 Places = tuple[Tensor, Tensor]
 """Rows of a batch and positions in them, two index tensors of any one shape."""
@@ -202,10 +203,19 @@ class Decoder(nn.Module):
 
     def _trained(self, x: Tensor, at: Placement, wanted: Places | None) -> Tensor:
         """Without a cache, layer by layer, as in training."""
+        device = x.device
         for index, layer in enumerate(self.layers):
             places = wanted if index == len(self.layers) - 1 else None
             if self.recompute and self.training:
-                x = checkpoint(layer, x, at, self.kernels, places, use_reentrant=False)
+                x = checkpoint(
+                    layer,
+                    x,
+                    at,
+                    self.kernels,
+                    places,
+                    use_reentrant=False,
+                    context_fn=lambda: (nullcontext(), quick_attention(device)),
+                )
             else:
                 x = layer(x, at, self.kernels, places)
         return self.kernels.rms_norm(x, self.norm.weight, self.config.rms_eps)

@@ -93,7 +93,8 @@ def read_preparation(
     filled: dict[str, Any] = {
         key: record.get(key) if value is None else value for key, value in stated.items()
     }
-    filled["box"] = filled["box"] or WHOLE
+    if filled["box"] is None:
+        filled["box"] = WHOLE
     unknown = [key for key, value in filled.items() if value is None]
     if unknown:
         raise ConfigError(
@@ -114,7 +115,8 @@ def recorded_preparation(folders: Sequence[Path]) -> Preparation:
 def recorded_box(folders: Sequence[Path]) -> Box:
     """What the first preparation.json in `folders` says was seen; the whole if none says."""
     path = _record(folders)
-    return WHOLE if path is None else to_box(read_json(path).get("box", WHOLE))
+    box = None if path is None else read_json(path).get("box")
+    return WHOLE if box is None else to_box(box)
 
 
 def _record(folders: Sequence[Path]) -> Path | None:

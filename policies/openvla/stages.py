@@ -27,7 +27,7 @@ from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
 from vla_bench.policies.training.learner import Group
 
 _ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
-_OUTPUTS = ("lm_head", "output")
+_OUTPUTS = {"lm_head", "output"}
 STAGES: Mapping[str, str] = {
     "full": r"",
     "frozen_vision": r"(projector|language_model)\.",
@@ -101,7 +101,7 @@ def groups_of(model: nn.Module) -> list[Group]:
     inner = matrices & {
         f"{name}.weight"
         for name, part in model.named_modules()
-        if isinstance(part, nn.Linear) and not name.endswith(_OUTPUTS)
+        if isinstance(part, nn.Linear) and _OUTPUTS.isdisjoint(name.split("."))
     }
     return [
         Group("matrices of linear maps", inner, decays=True, is_inner=True),
