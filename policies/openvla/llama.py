@@ -8,7 +8,6 @@ needs no mask, and each generated token overwrites one padding slot of its row.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,28 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from vla_bench.policies.openvla.cache import Cache, Placement
 from vla_bench.policies.openvla.config import DecoderConfig
 from vla_bench.policies.openvla.kernels import EAGER, Kernels, quick_attention
-
-Places = tuple[Tensor, Tensor]
-"""Rows of a batch and positions in them, two index tensors of any one shape."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """The residual stream and an update not yet added: sum and norm are then one kernel."""
-
-    x: Tensor
-    update: Tensor | None = None
-
-    def add_norm(self, weight: Tensor, eps: float, kernels: Kernels) -> tuple[Tensor, Tensor]:
-        """The sum, and its norm."""
-        if self.update is None:
-            return self.x, kernels.rms_norm(self.x, weight, eps)
-        return kernels.add_rms_norm(self.x, self.update, weight, eps)
-
-    def at(self, places: Places) -> Stream:
-        """Without all the others."""
-        assert self.update is not None
-        return Stream(self.x[places], self.update[places])
+from vla_bench.policies.openvla.stream import Places, Stream
 
 
 class RmsNorm(nn.Module):

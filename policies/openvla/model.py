@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from vla_bench.policies.openvla.cache import Cache
 from vla_bench.policies.openvla.config import OpenVLAConfig
-from vla_bench.policies.openvla.llama import Decoder, Places
+from vla_bench.policies.openvla.llama import Decoder
+from vla_bench.policies.openvla.stream import Places
 from vla_bench.policies.openvla.vit import VisionTransformer
 
 
