@@ -126,7 +126,8 @@ def test_a_part_of_the_image_is_cut_out_before_it_is_resized(tmp_path: Path) -> 
     (tmp_path / "preparation.json").unlink()
     assert recorded_box([tmp_path]) == (0, 0, 1, 1)
     assert read_preparation([tmp_path], "none", False, part).box == (0.25, 0.5, 1.0, 0.75)
-    for wrong in ([0.5, 0, 0.5, 1], [0, 0, 1]):
+    wrongs: list[Any] = [[0.5, 0, 0.5, 1], [0, 0, 1], [], 0.5, [0, "a", 1, 1]]
+    for wrong in wrongs:
         with pytest.raises(ConfigError, match=r"is \[top, left, bottom, right\]"):
             read_preparation([tmp_path], "none", False, wrong)
 

@@ -81,7 +81,7 @@ def read_preparation(
     stated: dict[str, Any] = {
         "resize": resize,
         "center_crop": center_crop,
-        "box": None if box is None else list(box),
+        "box": None if box is None else list(to_box(box)),
     }
     for key, value in stated.items():
         if None not in (value, record.get(key)) and value != record[key]:

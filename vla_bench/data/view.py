@@ -16,13 +16,19 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 def to_box(edges: Sequence[float]) -> Box:
     """`edges` as they are. Raises ConfigError unless they are a part of an image."""
-    top, left, bottom, right = edges if len(edges) == 4 else (1.0, 1.0, 0.0, 0.0)
+    top, left, bottom, right = edges if _is_four_numbers(edges) else (1.0, 1.0, 0.0, 0.0)
     if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
         raise ConfigError(
             "A part of an image is [top, left, bottom, right], fractions from 0 to 1 with top "
-            f"< bottom and left < right; got {list(edges)}."
+            f"< bottom and left < right; got {edges}."
         )
     return (top, left, bottom, right)
+
+
+def _is_four_numbers(edges: object) -> bool:
+    if not isinstance(edges, Sequence) or len(edges) != 4:
+        return False
+    return all(isinstance(edge, (int, float)) for edge in edges)
 
 
 def cut(image: Uint8Image, box: Box) -> Uint8Image:
