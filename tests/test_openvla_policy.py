@@ -170,6 +170,11 @@ def test_preparation_that_is_neither_recorded_nor_stated_is_asked_for(
         record.write_text(text)
 
 
+def test_a_box_that_the_checkpoint_was_not_trained_with_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"Type policy\.box=null"):
+        construct({**config, "box": [0.0, 0.0, 0.5, 1.0]})
+
+
 def test_statistics_of_another_robot_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
     folder = write_toy(tmp_path / "eight")
     eight = {"toy": {"action": {"q01": [0.0] * 8, "q99": [1.0] * 8}}}

@@ -17,11 +17,14 @@ from training_toys import STATES, optimization, run_quietly, settings
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.lerobot_format import Features
+from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.lerobot_writer import Assembly, assemble
 from vla_bench.data.staging import RecordedEpisode, stage
+from vla_bench.data.view import View
 from vla_bench.errors import StoreError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.start import first_checkpoint
+from vla_bench.policies.training.learner import learner_of
 from vla_bench.policies.training.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,6 +70,20 @@ def chosen(root: Path, demonstrations: Path, tmp_path: Path) -> Settings:
         batch_size=6,
         optimization=optimization(learning_rate=1e-3),
     )
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_training_sees_the_part_of_the_image_that_the_policy_names(
+    chosen: Settings, cached: bool
+) -> None:
+    box = (0.5, 0.0, 1.0, 0.5)
+    cache = chosen.frame_cache if cached else None
+    made = learner_of(
+        replace(chosen, policy={**chosen.policy, "box": list(box)}, frame_cache=cache)
+    )
+    seen = made.prepare(made.samples[0])["image"].numpy()
+    image = LeRobotFolder(chosen.folders[0], "action")[0].images("front", np.array([0]))[0]
+    assert np.array_equal(seen, View(seen.shape[0], seen.shape[1], box)(image))
 
 
 @pytest.mark.parametrize("sharded", [False, True])
