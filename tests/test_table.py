@@ -124,14 +124,6 @@ def test_parts_of_an_evaluation_are_put_together(tmp_path: Path) -> None:
     assert (set(card["tasks"]), card["seeds"]) == ({"push", "lift"}, [0, 1])
 
 
-def test_a_part_of_before_weights_were_recorded_is_put_together_with_a_later_one(
-    tmp_path: Path,
-) -> None:
-    parts = [ToyRun({"push": "SS"}, first_seed=i, weights=w) for i, w in enumerate((None, "ab"))]
-    runs = load([p.write(tmp_path / str(i)) for i, p in enumerate(parts)])
-    assert list(table.success_table(table.episodes(runs))["n_planned"]) == [4]
-
-
 def refusal(tmp_path: Path, *runs: ToyRun) -> str:
     folders = [run.write(tmp_path / str(i)) for i, run in enumerate(runs)]
     with pytest.raises(StoreError) as raised:

@@ -99,7 +99,7 @@ def test_updates_of_the_output_are_not_inner_either() -> None:
 
 
 def test_muon_is_refused_where_it_cannot_work() -> None:
-    with pytest.raises(ConfigError, match=r"those of Line do not: type optimization\.optimizer="):
+    with pytest.raises(ConfigError, match="Line say of none that it is one: type opt"):
         optimizers(line(), MUON, is_split=False)
     with pytest.raises(ConfigError, match="no process has whole: type sharded=false"):
         optimizers(line(is_inner=True), MUON, is_split=True)

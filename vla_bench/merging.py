@@ -39,11 +39,7 @@ def names(run: Run) -> tuple[str, str]:
 
 def _check_same_evaluation(earlier: Run, run: Run) -> None:
     policy, env = names(run)
-    first, second = _but_selection(earlier), _but_selection(run)
-    if not all("weights" in one["policy"] for one in (first, second)):
-        for one in (first, second):  # a run of before weights were recorded: its config must do
-            one["policy"] = {k: v for k, v in one["policy"].items() if k != "weights"}
-    changed = differences(first, second)
+    changed = differences(_but_selection(earlier), _but_selection(run))
     if changed:
         raise StoreError(
             f"{earlier.folder} and {run.folder} both call themselves policy {policy!r} on {env!r}, "

@@ -55,16 +55,17 @@ def optimizers(learner: Learner, chosen: Optimization, is_split: bool) -> tuple[
     beta1, beta2 = chosen.betas
     inner = [g for g in groups if chosen.optimizer == "muon" and g.group.is_inner]
     outer = [g for g in groups if g not in inner]
-    if chosen.optimizer == "muon" and (is_split or not inner):
-        why = (
-            "matrices that no process has whole: type sharded=false"
-            if is_split
-            else (
-                f"a learner whose groups say which matrices are inside its network; those of "
-                f"{type(learner).__name__} do not: type optimization.optimizer=adamw"
-            )
+    if chosen.optimizer == "muon" and is_split:
+        raise ConfigError(
+            "optimization.optimizer=muon cannot train matrices that no process has whole: type "
+            "sharded=false."
         )
-        raise ConfigError(f"optimization.optimizer=muon cannot train {why}.")
+    if chosen.optimizer == "muon" and not inner:
+        raise ConfigError(
+            "optimization.optimizer=muon trains matrices inside a network, and the groups of "
+            f"{type(learner).__name__} say of none that it is one: type "
+            "optimization.optimizer=adamw."
+        )
     made: list[Optimizer] = []
     if inner:
         matched = "match_rms_adamw"
