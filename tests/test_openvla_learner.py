@@ -221,6 +221,19 @@ def test_metrics_are_accuracy_and_l1_of_the_batch(base: Path, tmp_path: Path) ->
     assert first.loss == pytest.approx(np.log(trained._labeller.config.decoder.n_tokens), rel=0.05)
 
 
+def test_several_data_sets_have_metrics_each(base: Path, tmp_path: Path) -> None:
+    wanted, method = chosen(tmp_path, n_steps=1, batch_size=16), METHODS["full"]
+    data = demonstrations(TwoWays(), RobotConvention("as_trained", "none"), "front", False)
+    start = Start(str(base), base, method.load(base, CPU, seed=0))
+    trained = OpenVLALearner(start, method, data, "front", owners=["left", "right"])
+    (first,) = steps(trained, begin(trained, wanted, Processes("cpu")), wanted)
+    names = [f"l1_loss/{owner}" for owner in ("left", "right")]
+    assert {*names, "action_accuracy/left", "action_accuracy/right"} <= set(first.measured)
+    halves = [first.measured[name] for name in names]
+    assert halves[0] != halves[1]
+    assert np.mean(halves) == pytest.approx(first.measured["l1_loss"], rel=1e-5)  # 8 rows each
+
+
 def test_the_summary_shows_what_a_wrong_set_up_would_hide(base: Path) -> None:
     text = "\n".join(learner(base, METHODS["lora"], "widowx").summary())
     assert "Data: two_ways, 2 episodes, 16 frames" in text

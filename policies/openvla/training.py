@@ -54,11 +54,13 @@ class OpenVLALearner:
         camera: str,
         n_used: Indices | None = None,
         box: Box = WHOLE,
+        owners: Sequence[str] = (),
     ) -> None:
         """`data` is what `start` with `method` learns to predict from images of `camera`, which are
         `box` of what the camera sees.
 
-        `n_used` says how many of each episode's first frames are learned from; None: all.
+        `n_used` says how many of each episode's first frames are learned from; None: all. `owners`
+        name the data set of each episode, where there are several: each has metrics of its own.
         """
         config = start.model.config
         episodes = np.arange(len(data.lengths))
@@ -66,6 +68,7 @@ class OpenVLALearner:
         self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
         self.groups: Sequence[Group] = groups_of(start.model)
         self._start, self._method, self._camera, self._data = start, method, camera, data
+        self._owners = owners if len(set(owners)) > 1 else [data.name] * len(episodes)
         self._statistics = statistics_of(data, episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
         self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug, box=box)
@@ -89,7 +92,12 @@ class OpenVLALearner:
         batch = self._labeller.collate(
             [Example(image, sample.instruction, action, self._data.name)]
         )
-        return {"image": batch.images[0], "ids": batch.ids[0], "labels": batch.labels[0]}
+        return {
+            "image": batch.images[0],
+            "ids": batch.ids[0],
+            "labels": batch.labels[0],
+            "episode": torch.tensor(sample.episode),
+        }
 
     def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """Ids padded to the longest; images augmented by draws from torch's generator."""
@@ -100,15 +108,18 @@ class OpenVLALearner:
         ids, labels = self._labeller.pad(
             [example["ids"] for example in examples], [example["labels"] for example in examples]
         )
-        return {"images": torch.from_numpy(np.stack(images)), "ids": ids, "labels": labels}
+        episodes = torch.stack([example["episode"] for example in examples])
+        stacked = torch.from_numpy(np.stack(images))
+        return {"images": stacked, "ids": ids, "labels": labels, "episodes": episodes}
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
-        names = (self._data.name,) * len(batch["ids"])
+        names = tuple(self._owners[episode] for episode in batch["episodes"].tolist())
         whole = Batch(batch["images"], batch["ids"], batch["labels"], names)
         forced = forced_pass(cast(OpenVLAModel, self.module), whole)
         tokens = ActionTokens(self._labeller.config.n_text_tokens)
         measured = metrics(forced, tokens, whole.data_sets)
-        return forced.loss, {k: v for k, v in measured.items() if "/" not in k}
+        several = len(set(self._owners)) > 1
+        return forced.loss, {k: v for k, v in measured.items() if several or "/" not in k}
 
     def save(self, module: nn.Module, folder: Path) -> None:
         """A checkpoint in the published layout, or an adapter that names the one it belongs to."""
@@ -173,7 +184,7 @@ def learner(settings: Settings) -> Learner:
     start = Start(name, folder, method.load(folder, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
-    return OpenVLALearner(start, method, data, camera, record.n_used(data), box)
+    return OpenVLALearner(start, method, data, camera, record.n_used(data), box, record.owners)
 
 
 def _check_trained_alike(policy: Mapping[str, Any]) -> None:

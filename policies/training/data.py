@@ -34,13 +34,21 @@ class Recorded:
     cache: str | None = None
     n_workers: int = 1
 
+    @property
+    def owners(self) -> list[str]:
+        """The name of the data set that each episode is of."""
+        return [part.name for part in self._parts for _ in part.lengths]
+
+    @property
+    def _parts(self) -> Sequence[TrajectoryDataset]:
+        return self.labels.parts if isinstance(self.labels, Concatenated) else (self.labels,)
+
     def at_views(self, views: Mapping[str, View]) -> TrajectoryDataset:
         """`labels` with images of those cameras, prepared when asked for or once and for all."""
         if self.cache is None:
             return Viewed(self.labels, views)
-        parts = self.labels.parts if isinstance(self.labels, Concatenated) else (self.labels,)
         folder = Path(self.cache)
-        return _one([CachedDataset(part, views, folder, self.n_workers) for part in parts])
+        return _one([CachedDataset(part, views, folder, self.n_workers) for part in self._parts])
 
     def n_used(self, dataset: TrajectoryDataset) -> Indices | None:
         """How many of each episode's frames are learned from; None: all. `dataset` is `labels`,
