@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from toys import Corridor, Walker
 
 from vla_bench.errors import EnvError, PolicyError
-from vla_bench.protocols import FloatArray, Observation, Request
+from vla_bench.protocols import FloatArray, Observation, Request, Step
 from vla_bench.testing import check_env, check_policy
 
 ACTIONS = [np.array([0.3, 1.0]), np.array([-0.1, 0.0])]
@@ -119,6 +120,18 @@ def test_an_env_that_shows_too_much_is_found_out() -> None:
         check_env(Generous(), ACTIONS)
     with pytest.raises(EnvError, match=r"showed \['x', 'expert_action'\] to a policy that is not"):
         check_env(Indiscreet(), ACTIONS)
+
+
+class Endless(Corridor):
+    """Never says that an episode is over."""
+
+    def step(self, action: FloatArray) -> Step:
+        return replace(super().step(action), terminated=False, truncated=False)
+
+
+def test_an_env_whose_episodes_never_end_is_found_out() -> None:
+    with pytest.raises(EnvError, match="episode walk-00-s0 has not ended after 2000 steps"):
+        check_env(Endless(), ACTIONS)
 
 
 def test_an_env_without_a_version_is_found_out() -> None:

@@ -23,6 +23,7 @@ from vla_bench.preflight import check_images_matter
 from vla_bench.protocols import Env, FloatArray, Observation, Policy, Request, is_privileged
 from vla_bench.rollout import View, rollout
 
+MAX_STEPS = 2_000  # beyond any horizon so far; every image of an episode is kept
 _VERSIONED = re.compile(r".+-v\d+")
 
 
@@ -88,8 +89,8 @@ def check_env(env: Env, actions: Sequence[FloatArray], n_episodes: int = 2) -> N
     `actions` are a few rows that it may execute; they are played over and over. Checked for the
     first `n_episodes` of every task: versioned name; unique episode ids whose tasks are on the
     card; only the cameras that were asked for, as uint8 RGB; nothing privileged unless asked for;
-    the episode ends; and the same spec gives the same images, outcome, score and events again,
-    whatever ran in between.
+    the episode ends, within `MAX_STEPS`; and the same spec gives the same images, outcome, score
+    and events again, whatever ran in between.
     """
     if not _VERSIONED.fullmatch(env.name):
         raise EnvError(f"{env.name}: expected a name that ends in a version, like my_suite-v0.")
@@ -118,6 +119,8 @@ def _play(env: Env, spec: EpisodeSpec, actions: Sequence[FloatArray]) -> dict[st
     seen: list[Observation] = []
 
     def act_from_list(history: Sequence[Observation]) -> FloatArray:
+        if len(seen) == MAX_STEPS:
+            raise EnvError(f"{env.name}: episode {spec.id} has not ended after {MAX_STEPS} steps.")
         seen.append(history[-1])
         return actions[(len(seen) - 1) % len(actions)][None]
 
