@@ -105,6 +105,9 @@ class PickAndPlace:
         """An expert for the episode that `world` has just been reset to."""
         return PickAndPlaceExpert(self, world)
 
+    def about(self, goal: Placement, hold: Grasp) -> PickAndPlace:
+        return PickAndPlace(goal, hold)
+
 
 class PickAndPlaceExpert:
     """One episode's expert. Positions are in the robot's base frame."""

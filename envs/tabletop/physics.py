@@ -73,7 +73,7 @@ def compile_model(scene: Scene, objects: Mapping[str, TabletopObject], look: Loo
     dress = dress_of(scene.mount, look)
     if dress is not None:
         dress(spec, robot)
-    scene.build(Furniture(spec, scene.repaint))
+    scene.build(Furniture(spec, scene))
     add_lights(spec, scene)
     for camera in scene.cameras:
         add_camera(spec, camera, scene.mount.base)

@@ -20,6 +20,7 @@ SETTLE_SECONDS = 1.0
 SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
 STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
 ROBOT = "robot"  # in a layout: where the base stands
+DRAWER = "_drawer"  # how the joints of drawers end
 
 # After these MuJoCo resets the state by itself and goes on.
 BROKEN = tuple(
@@ -195,6 +196,11 @@ class World:
     def drawer_opening(self, name: str) -> float:
         """How far the scene's drawer `name` is open, m."""
         return float(self.data.qpos[self.model.joint(name).qposadr[0]])
+
+    def drawers(self) -> list[str]:
+        """Names of the scene's drawers."""
+        names = [self.model.joint(index).name for index in range(self.model.njnt)]
+        return [name for name in names if name.endswith(DRAWER)]
 
     def touches_only(self, name: str, *allowed: str) -> bool:
         """Whether the object touches nothing but the robot and the objects `allowed`."""

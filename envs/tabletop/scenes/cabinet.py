@@ -13,6 +13,7 @@ from vla_bench.envs.tabletop.objects.builder import Paint, Solid
 from vla_bench.envs.tabletop.objects.textures import speckle, wood
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, add_room, standing_at
 from vla_bench.envs.tabletop.scenes.scene import Furniture, Light, Slide, Surface
+from vla_bench.envs.tabletop.world import DRAWER
 
 CABINET = (-0.295, 0.0, 0.017)  # m, where the chest stands
 CABINET_TOP = 0.882
@@ -23,12 +24,17 @@ HANDLE = (0.3425, 0.0, 0.02)  # the bar's middle, in the drawer's frame
 
 def joint_of(drawer: str) -> str:
     """The joint, and body, of the ``top``, ``middle`` or ``bottom`` drawer."""
-    return f"{drawer}_drawer"
+    return f"{drawer}{DRAWER}"
 
 
 def floor_of(drawer: str) -> str:
     """The body that is the drawer's floor."""
     return f"{drawer}_drawer_floor"
+
+
+def front_of(joint: str) -> str:
+    """The part of the furniture that is seen of the closed drawer with that joint."""
+    return f"{joint}_front"
 
 
 def handle_of(drawer: str, opening: float) -> tuple[float, float, float]:
@@ -64,7 +70,8 @@ def add_chest(furniture: Furniture) -> None:
 def _add_drawer(moving: Furniture, drawer: str, paints: tuple[str, str, str]) -> None:
     """Front, box and handle, in the drawer's frame."""
     veneer, inside, black = paints
-    moving.add(_box((0.015, 0.615, 0.14), (0.305, 0.0, 0.0)), veneer)
+    front = moving.repainted(front_of(joint_of(drawer)), otherwise=veneer)
+    moving.add(_box((0.015, 0.615, 0.14), (0.305, 0.0, 0.0)), front)
     moving.add(_box((0.02, 0.515, 0.10), (-0.285, 0.0, -0.02)), inside)
     moving.add(_box((0.02, 0.515, 0.10), (0.285, 0.0, -0.02)), inside)
     for side in (-0.2675, 0.2675):

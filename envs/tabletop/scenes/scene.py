@@ -87,6 +87,7 @@ class Scene:
             keep the arm from its work.
         repaint: Part of the furniture (``worktop``, ``backdrop`` …) -> paint instead of its own;
             one of alpha 0 takes it out of sight.
+        drawer_mass: Factor of the masses of drawers.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Scene:
     surfaces: tuple[Surface, ...] = ()
     repaint: Mapping[str, Paint] = field(default_factory=dict)
     photo: Callable[[], Image] | None = None
+    drawer_mass: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class Slide:
 class Furniture:
     """Adds geometry to an MjSpec that stands still, or that moves as one drawer."""
 
-    def __init__(self, spec: Any, repaint: Mapping[str, Paint], body: Any = None) -> None:
-        self._spec, self._repaint = spec, repaint
+    def __init__(self, spec: Any, scene: Scene, body: Any = None) -> None:
+        self._spec, self._scene = spec, scene
         self._body = spec.worldbody if body is None else body
         self._n_paints = 0
 
@@ -122,14 +124,21 @@ class Furniture:
         """Register a surface; returns the name to pass to `add`. A `part` may be repainted."""
         self._n_paints += 1
         name = f"furniture_{self._n_paints}"
-        return add_paint(self._spec, name, self._repaint.get(part, paint))
+        return add_paint(self._spec, name, self._scene.repaint.get(part, paint))
+
+    def repainted(self, part: str, otherwise: str) -> str:
+        """The surface of a `part` that may be repainted; unless it is, the one `otherwise`."""
+        if part not in self._scene.repaint:
+            return otherwise
+        return add_paint(self._spec, f"furniture_{part}", self._scene.repaint[part])
 
     def drawer(self, name: str, position: Vector, slide: Slide) -> Furniture:
         """A body and joint called `name` that slides out along x from `position`."""
         part = self.part(name, position)
         body = part._body
-        body.explicitinertial, body.mass = True, slide.mass
-        body.inertia = [slide.mass * 0.05] * 3  # of no consequence: it never turns
+        mass = self._scene.drawer_mass * slide.mass
+        body.explicitinertial, body.mass = True, mass
+        body.inertia = [mass * 0.05] * 3  # of no consequence: it never turns
         joint = body.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
         joint.range = [0.0, slide.travel]
         joint.damping = [slide.damping, 0.0, 0.0]
@@ -139,7 +148,7 @@ class Furniture:
     def part(self, name: str, position: Vector = (0.0, 0.0, 0.0)) -> Furniture:
         """A body called `name`, fixed to this one, whose contacts can be told from others'."""
         body = self._body.add_body(name=name, pos=list(position))
-        return Furniture(self._spec, self._repaint, body)
+        return Furniture(self._spec, self._scene, body)
 
     def add(self, solid: Solid, paint: str, solid_for_objects: bool = True) -> None:
         """Add a drawn shape; objects and the robot bump into it unless told otherwise."""

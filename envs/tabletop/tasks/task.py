@@ -82,6 +82,7 @@ class Reach:
         sizes: How much smaller and larger the hand can hold the object to be moved.
         clear: m that what is added keeps from every other, where there is room.
         way: x low, x high, y low, y high, m: where the robot works, and nothing is added.
+        company: Whether there is room for another object that could be moved as well.
         wide: m beyond its official positions at which an object may start in wide layouts.
     """
 
@@ -91,6 +92,7 @@ class Reach:
     sizes: tuple[float, float] = (0.0, math.inf)
     clear: float = 0.02
     way: tuple[float, float, float, float] | None = None
+    company: bool = True
     wide: float = 0.0
 
 

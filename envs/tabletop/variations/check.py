@@ -76,6 +76,7 @@ def _look(env: TabletopEnv, spec: EpisodeSpec) -> _Seen:
     seen = env.observe(env.cameras, privileged=True)
     poses = {name: values for name, values in seen.privileged.items() if name != EXPERT}
     physics = {name: env.world.physics(name) for name in env.world.objects}
+    physics |= {joint: env.world.model.body(joint).mass for joint in env.world.drawers()}
     state = {**seen.proprio, **poses, "robot_base": env.world.base_pose()}
     return _Seen(seen.images, seen.instruction, state, physics)
 

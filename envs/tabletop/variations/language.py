@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import matrix
+from vla_bench.envs.tabletop.scenes.cabinet import joint_of
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.variations.clearance import carrier
 from vla_bench.envs.tabletop.variations.region import add_missing
-from vla_bench.envs.tabletop.variations.roles import source_of, spoken, target_of
+from vla_bench.envs.tabletop.variations.roles import drawer_of, source_of, spoken, target_of
 from vla_bench.envs.tabletop.variations.semantic import HELD_OUT, asking_for
 from vla_bench.envs.tabletop.variations.sentences import Sentence, parse
 from vla_bench.envs.tabletop.variations.variation import Aspect, ChangeTask, Say, Variation
@@ -41,9 +42,34 @@ DESCRIPTIONS = {  # as an instruction calls it -> what it looks like
     "apple": "round red fruit",
     "orange": "round orange fruit",
     "banana": "long yellow fruit",
+    "sponge": "soft cleaning pad",
+    "blue plastic bottle": "blue container with a cap",
+    "pepsi can": "blue cola can",
+    "7up can": "green soda can",
+    "green can": "green soda can",
+    "redbull can": "slim energy drink can",
+    "blue chip bag": "blue snack packet",
+    "brown chip bag": "brown snack packet",
+    "green cup": "green drinking vessel",
+    "blue cup": "blue drinking vessel",
+    "pink cup": "pink drinking vessel",
+    "bowl": "deep round dish",
+    "mug": "drinking vessel with a handle",
+    "juice box": "drinks carton with a straw",
+    "blue bottle": "blue container with a cap",
+    "orange bottle": "orange container with a cap",
+    "top drawer": "uppermost compartment",
+    "middle drawer": "second compartment from above",
+    "bottom drawer": "lowest compartment",
+    "cup from counter": "pink drinking vessel from the counter",
+    "table": "surface with brown pieces on it",
+}
+NEIGHBOURS = {  # drawer -> where it is among the three
+    "top": "drawer above the middle one",
+    "middle": "drawer between the other two",
+    "bottom": "drawer below the middle one",
 }
 LOOKS_ELSE = {"blue_towel": "towel"}  # kind -> the name whose description is not true of it
-BESIDE = HELD_OUT[0]  # what could be moved as well
 
 
 def _any(task: Task) -> Task | None:
@@ -107,7 +133,9 @@ def _starts_inside(task: Task) -> bool:
     Then it stands to no side of it, and whatever lies beside it is out already.
     """
     source, target = source_of(task), target_of(task)
-    return any(source and carrier(layout, source) == target for layout in task.layouts)
+    if source is None or target is None:
+        return False
+    return any(carrier(layout, source) == target for layout in task.layouts)
 
 
 def _by_side(task: Task, layout: Layout) -> str:
@@ -126,6 +154,17 @@ def _by_side(task: Task, layout: Layout) -> str:
     return _calling("a", f"object {where}", task)
 
 
+def _a_drawer(task: Task) -> Task | None:
+    return task if drawer_of(task) else None
+
+
+def _by_neighbours(task: Task, layout: Layout) -> str:  # noqa: ARG001
+    drawer = drawer_of(task)
+    assert drawer is not None, "a variation of drawers is not applicable"
+    before, _, after = task.instruction.partition(spoken(joint_of(drawer)))
+    return f"{before.removesuffix('the ')}the {NEIGHBOURS[drawer]}{after}"
+
+
 def _accompanied(task: Task) -> Task | None:
     """With a second object that could be moved as well; the words stay."""
     other = _of_the_other(task)
@@ -133,12 +172,14 @@ def _accompanied(task: Task) -> Task | None:
 
 
 def _of_the_other(task: Task) -> Task | None:
-    """About the second object; None where the scene has no place for one, or too many already.
+    """About the second object; None where the scene has no place for one.
 
     None too where that object, beside the other one, would be where the goal wants it.
     """
-    has_room = task.scene.surfaces and len(task.objects) <= 2
-    return asking_for(BESIDE, task) if has_room and not _starts_inside(task) else None
+    if not task.scene.surfaces or not task.reach.company or _starts_inside(task):
+        return None
+    asked = (asking_for(held, task) for held in HELD_OUT)
+    return next((each for each in asked if each is not None), None)
 
 
 def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout:
@@ -149,7 +190,7 @@ def _beside_the_source(task: Task, layout: Layout, rng: random.Random) -> Layout
 
 _WORDS = frozenset({Aspect.INSTRUCTION})
 _SEEN = frozenset({Aspect.IMAGE})
-_COMPANY = f"a {spoken(BESIDE.name)} lies beside, and could be moved as well"
+_COMPANY = "a held-out object lies beside, and could be moved as well"
 
 
 def _words(factor: str, level: str, text: str, task: ChangeTask, say: Say) -> Variation:
@@ -176,6 +217,13 @@ LANGUAGE = (
         "the object is called by where it lies, seen from the robot",
         _of_two,
         _by_side,
+    ),
+    _words(
+        "relation",
+        "neighbours",
+        "the drawer is called by where it is among the others",
+        _a_drawer,
+        _by_neighbours,
     ),
     Variation(
         "language",

@@ -21,11 +21,13 @@ from vla_bench.envs.tabletop.variations.region import (
 )
 from vla_bench.envs.tabletop.variations.roles import source_of
 from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
+from vla_bench.envs.tabletop.world import ROBOT
 from vla_bench.errors import EnvError
 
 BEYOND = 0.015  # m outside of the region, at least
 STRIP = 0.01  # m that a surface must reach further than that, to be drawn from
 TURNED = math.radians(15.0)  # from every official yaw, at least
+AWAY = 0.04  # m from every place at which the robot officially stands
 NARROWEST = math.radians(40.0)  # gap between official yaws that is worth drawing from
 
 
@@ -121,6 +123,24 @@ def _at(gaps: list[tuple[float, float]], along: float) -> float:
     return gaps[-1][1]
 
 
+def _whose_robot_stands_about(task: Task) -> Task | None:
+    if task.objects or task.scene.photo is not None:
+        return None  # objects start elsewhere instead
+    return task if all(ROBOT in layout for layout in task.layouts) else None
+
+
+def _elsewhere(task: Task, layout: Layout, rng: random.Random) -> Layout:
+    """The robot inside the rectangle of its official places, away from each; its turn stays."""
+    official = [place.position for each in task.layouts if (place := each.get(ROBOT))]
+    xs, ys, _ = zip(*official, strict=True)
+    own = layout[ROBOT]
+    for _ in range(TRIES):
+        x, y = uniform(rng, min(xs), max(xs)), uniform(rng, min(ys), max(ys))
+        if all(math.dist((x, y), place[:2]) > AWAY for place in official):
+            return {**layout, ROBOT: Pose((x, y, own.position[2]), own.quaternion)}
+    raise EnvError(f"{task.name}: the robot's official places leave no other within them.")
+
+
 _STATE = frozenset({Aspect.STATE})
 _IMAGE = frozenset({Aspect.IMAGE})
 
@@ -135,6 +155,16 @@ MOTION = (
         may_change=_IMAGE,
         task=_with_room_beyond,
         layout=_beyond,
+    ),
+    Variation(
+        "motion",
+        "position",
+        "elsewhere",
+        f"the robot stands where it never does officially, {AWAY * 1e2:.0f} cm or more from there",
+        changes=_STATE,
+        may_change=_IMAGE,
+        task=_whose_robot_stands_about,
+        layout=_elsewhere,
     ),
     Variation(
         "motion",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vla_bench.envs.tabletop.objects.specimen import Specimen
 from vla_bench.envs.tabletop.tasks.task import Task
-from vla_bench.envs.tabletop.variations.roles import source_of
+from vla_bench.envs.tabletop.variations.roles import drawer_of, source_of
 from vla_bench.envs.tabletop.variations.variation import Aspect, Variation
 
 LEVELS = (
@@ -24,6 +24,8 @@ LEVELS = (
 
 def _with_specimen(specimen: Specimen, task: Task) -> Task | None:
     source = source_of(task)
+    if drawer_of(task) and source is None and specimen == Specimen(mass=specimen.mass):
+        return replace(task, scene=replace(task.scene, drawer_mass=specimen.mass))
     smallest, largest = task.reach.sizes
     if source is None or not smallest <= min(specimen.stretch) <= max(specimen.stretch) <= largest:
         return None
@@ -37,7 +39,7 @@ def _variation(factor: str, level: str, specimen: Specimen, text: str) -> Variat
         "physical",
         factor,
         level,
-        f"the object to be moved is {text}"
+        f"the object to be moved, or the drawer, is {text}"
         if factor != "friction"
         else f"the object to be moved has {text}; nominally fingers have 2 and furniture 0.75",
         changes=frozenset({Aspect.PHYSICS, *({Aspect.IMAGE} if seen else ())}),

@@ -130,12 +130,14 @@ def add_missing(
 ) -> Layout:
     """`layout` and every object of `task` that it lacks, on the scene's surfaces, with room.
 
-    `beside`: an object whose surface it should be. Where there is little room, objects may be as
-    near to each other as `MARGIN`; where there is none, any other surface will do.
+    `beside`: an object on whose surface it should be, where the robot reaches. Where there is
+    little room, objects may be as near to each other as `MARGIN`; where there is none, any other
+    surface will do.
     """
     there = [(pose, task.objects[name]) for name, pose in layout.items() if name in task.objects]
     every = task.scene.surfaces
-    first = [surface for surface in every if beside and is_on(layout[beside], surface)] or every
+    near = (task.reach.surfaces.get(beside) if beside else None) or every
+    first = [surface for surface in near if beside and is_on(layout[beside], surface)] or near
     poses = dict(layout)
     added: list[Placed] = []
     for name, kind in task.objects.items():

@@ -68,7 +68,7 @@ PUT_CUP_FROM_COUNTER_INTO_SINK = make_task(
     {"pink_cup": PINK_CUP},
     [layout for pair in _IN_TURN for layout in pair],
     _ask(Trial("pink_cup", Within("pink_cup", "sink", BASIN, SINK_FLOOR, LOW_IN_SINK))),
-).within(Reach({"pink_cup": (BESIDE_RACK,)}))
+).within(Reach({"pink_cup": (BESIDE_RACK,)}, company=False))  # the arm would hide it
 STACK_BLUE_CUP_ON_PINK_CUP = make_task(
     STACK,
     {"blue_cup": BLUE_CUP, "pink_cup": PINK_CUP},

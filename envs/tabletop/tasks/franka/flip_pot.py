@@ -46,7 +46,9 @@ SPOT = Spot((-0.16, -0.08, -0.02, 0.08), TABLE_HEIGHT, 0.07, (-0.35, 0.35))
 
 @dataclass(frozen=True)
 class Flip:
-    """The pot stands, let go, and was held upright before: neither dropped nor knocked over."""
+    """`source` stands, let go, and was held upright before: neither dropped nor knocked over."""
+
+    source: str = POT
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -112,8 +114,9 @@ def _take(hand: Hand) -> Actions:
     origin, rotation = hand.world.frame(POT)
     out = hand.world.turned_to_base(rotation)[:, 2] * (1.0, 1.0, 0.0)
     out = out / np.linalg.norm(out)
-    rim = hand.world.in_base(origin + SMALL_POT.height * rotation[:, 2])
-    rim = rim + (SMALL_POT.radius - SMALL_POT.wall / 2) * UP
+    width, _, height = hand.world.objects[POT].specimen.stretch
+    rim = hand.world.in_base(origin + height * SMALL_POT.height * rotation[:, 2])
+    rim = rim + width * (SMALL_POT.radius - SMALL_POT.wall / 2) * UP
     aim = Waypoint(rim - INSIDE * out, _flat(hand, -out), 1.0, tolerance=0.004, max_turn=0.08)
     before = replace(aim, position=rim + BEFORE * out, tolerance=0.015)
     for leg in (before.raised(0.15), before, replace(aim, speed=SLOW)):

@@ -20,15 +20,15 @@ FIRST_TOUCH = "0.5: the first of the objects that the {toucher} touched was the 
 
 @dataclass(frozen=True)
 class FirstTouch:
-    """A trial that is half a success once its target was touched before any of the `rivals`.
+    """A trial that is half a success once what it names was touched before any of the `rivals`.
 
     Attributes:
-        target: The named object; not the trial's source where that is what it is covered with.
+        named: The object; not the trial's source where that is what it is covered with.
         by: The bodies that touch; empty: the robot's.
     """
 
     trial: Trial
-    target: str
+    named: str
     rivals: tuple[str, ...]
     by: tuple[str, ...] = ()
 
@@ -56,7 +56,7 @@ class FirstTouchJudge:
 
     def __init__(self, goal: FirstTouch, world: World) -> None:
         self._goal, self._judge = goal, TrialJudge(goal.trial, world)
-        names = (goal.target, *goal.rivals)
+        names = (goal.named, *goal.rivals)
         self._now = Situation(world, {name: world.centre_of_mass(name) for name in names})
         self._by = set(goal.by) or {link.name for link in world.robot.links}
         self._first: set[str] = set()
@@ -68,7 +68,7 @@ class FirstTouchJudge:
         goal = self._goal
         if not self._first:
             self._first = {name for name in self._now.settled if self._has_felt(name)}
-        right = self._first == {goal.target}
+        right = self._first == {goal.named}
         verdict = self._judge.judge()
         events = verdict.events | ({TOUCHED} if right else set())
         return Verdict(verdict.success, max(verdict.score, PARTIAL if right else 0.0), events)

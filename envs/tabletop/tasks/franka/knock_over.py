@@ -52,7 +52,7 @@ ROW = Row(
 
 def _knock(world: World, goal: FirstTouch) -> Actions:
     """With closed fingers, from the robot's side, as often as it takes."""
-    hand, judge, name = Hand(world), goal.start(world), goal.target
+    hand, judge, name = Hand(world), goal.start(world), goal.named
     height = AT_HEIGHT * world.objects[name].extents[2]
     rotation = hand.downwards(FORWARD)
     while True:

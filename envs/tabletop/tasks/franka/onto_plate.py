@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vla_bench.envs.tabletop.expert import Grasp
-from vla_bench.envs.tabletop.hand import Script
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.food import CARROT, EGGPLANT
 from vla_bench.envs.tabletop.objects.groceries import CHEESE, CHILI_PEPPER, CORN
@@ -14,7 +13,7 @@ from vla_bench.envs.tabletop.objects.tableware import plate
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, FirstTouch
-from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
+from vla_bench.envs.tabletop.tasks.franka.hand import TakeAndPut
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn
@@ -59,9 +58,8 @@ UNSEEN = {
 def _ask(row: Row, things: Mapping[str, Thing], name: str) -> Ask:
     trial = Trial(name, RestsOn(name, "plate", ON_PLATE), FUNNEL)
     goal = FirstTouch(trial, name, tuple(other for other in things if other != name))
-    grasp = things[name].grasp
-    instruction = row.naming(name.replace("_", " "))
-    return Ask(instruction, goal, lambda world: Script(take_and_put(world, goal, grasp)))
+    plan = TakeAndPut(goal, things[name].grasp)
+    return Ask(row.naming(name.replace("_", " ")), goal, plan.start)
 
 
 def _task(row: Row, things: Mapping[str, Thing], n_trials: int) -> Task:

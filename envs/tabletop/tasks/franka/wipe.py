@@ -66,7 +66,9 @@ ROW = Row(
 
 @dataclass(frozen=True)
 class Swept:
-    """All pieces lie in the dustpan."""
+    """All pieces lie in the dustpan; `source` is what sweeps them."""
+
+    source: str = "brush"
 
     @property
     def events(self) -> tuple[str, ...]:

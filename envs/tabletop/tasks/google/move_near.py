@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,8 +27,9 @@ from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.google.near import CLEAR, Near, NearJudge, spot_beside
+from vla_bench.envs.tabletop.tasks.google.script import Hold
 from vla_bench.envs.tabletop.tasks.grids import spawn
-from vla_bench.envs.tabletop.tasks.task import Expert, Layout, Reach, Task
+from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
 from vla_bench.envs.tabletop.world import World
 
 KINDS: dict[str, TabletopObject] = {
@@ -65,32 +67,35 @@ REACH = Reach(
     apart=0.12,
     clear=CLEAR,
     wide=0.02,
+    company=False,  # three leave no free place for a fourth
 )
 BELOW = 0.07  # m under the tool that a hand needs to pass over something
 BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
 
 
-def _aim(hand: Hand, goal: Near) -> Waypoint:
-    """Fingers close roughly across the way to the target, so that opening does not reach it."""
+def _aim(hand: Hand, goal: Near, above: float) -> Waypoint:
+    """`above` m over the source's centre, the fingers roughly across the way to the target.
+
+    So that they do not reach it when they open.
+    """
     world = hand.world
     centre = world.in_base(world.centre_of_mass(goal.source))
     way = world.in_base(world.centre_of_mass(goal.target)) - centre
-    height = ABOVE_CENTRE.get(goal.source, ABOVE_CAN)
     choices = [
         hand.reaching(centre, rotation_from_vector(slant * UP) @ np.cross(UP, way))
         for slant in SLANTS
     ]
     rotation = min(choices, key=hand.turn_from_home)
-    return Waypoint(centre + height * UP, rotation, OPEN, max_turn=0.2)
+    return Waypoint(centre + above * UP, rotation, OPEN, max_turn=0.2)
 
 
-def _round(hand: Hand, goal: Near) -> Actions:
+def _round(hand: Hand, goal: Near, aim: Callable[[], Waypoint]) -> Actions:
     """Pass beside whatever stands close to the straight way and is too tall to pass over."""
     world = hand.world
-    aim = _aim(hand, goal).moved(CLEARANCE * UP)
+    over = aim().moved(CLEARANCE * UP)
     tool, _ = world.tcp_in_base()
-    way = (aim.position - tool) * (1.0, 1.0, 0.0)
+    way = (over.position - tool) * (1.0, 1.0, 0.0)
     length = float(np.linalg.norm(way))
     counter = world.in_base(np.array([0.0, 0.0, COUNTER_HEIGHT]))[2]
     for name in world.objects:
@@ -99,11 +104,12 @@ def _round(hand: Hand, goal: Near) -> Actions:
         aside = offset - along * way / length
         far = not 0.0 < along < length or np.linalg.norm(aside) > BERTH
         middle = world.in_base(world.centre_of_mass(name))[2]
-        if name == goal.source or far or 2 * (middle - counter) + BELOW < aim.position[2] - counter:
+        low = 2 * (middle - counter) + BELOW < over.position[2] - counter
+        if name == goal.source or far or low:
             continue
         past = offset - BERTH * aside / np.linalg.norm(aside)
-        position = np.array([*(tool + past)[:2], aim.position[2]])
-        yield from hand.go(Waypoint(position, aim.rotation, OPEN, tolerance=0.04, max_turn=3.2))
+        position = np.array([*(tool + past)[:2], over.position[2]])
+        yield from hand.go(Waypoint(position, over.rotation, OPEN, tolerance=0.04, max_turn=3.2))
 
 
 def _bring(hand: Hand, goal: Near) -> Actions:
@@ -122,11 +128,15 @@ def _bring(hand: Hand, goal: Near) -> Actions:
     yield from hand.go(Waypoint(place + CLEARANCE * UP, rotation, OPEN))
 
 
-def _move_near(world: World, goal: Near) -> Actions:
+def _move_near(world: World, goal: Near, above: float) -> Actions:
     hand, judge = Hand(world), NearJudge(goal, world)
+
+    def aim() -> Waypoint:
+        return _aim(hand, goal, above)
+
     while True:
-        yield from _round(hand, goal)
-        yield from grasp(hand, goal.source, lambda: _aim(hand, goal), CLEARANCE)
+        yield from _round(hand, goal, aim)
+        yield from grasp(hand, goal.source, aim, CLEARANCE)
         yield from _bring(hand, goal)
         position, rotation = world.tcp_in_base()
         rest = Waypoint(position, rotation, OPEN)
@@ -134,14 +144,24 @@ def _move_near(world: World, goal: Near) -> Actions:
             yield hand.towards(rest)
 
 
+@dataclass(frozen=True)
+class MoveNear:
+    """Makes the expert, which takes the source `above` m over its centre, from any side."""
+
+    goal: Near
+    above: float
+
+    def start(self, world: World) -> Script:
+        return Script(_move_near(world, self.goal, self.above))
+
+    def about(self, goal: Near, hold: Hold) -> MoveNear:
+        return MoveNear(goal, hold.height)
+
+
 def _asked(
     source: str, target: str, objects: dict[str, TabletopObject], layouts: tuple[Layout, ...]
 ) -> Task:
     goal = Near(source, target)
-
-    def expert(world: World) -> Expert:
-        return Script(_move_near(world, goal))
-
     return Task(
         name="move_near",
         instruction=f"move {_words(source)} near {_words(target)}",
@@ -150,7 +170,7 @@ def _asked(
         objects=objects,
         layouts=layouts,
         goal=goal,
-        expert=expert,
+        expert=MoveNear(goal, ABOVE_CENTRE.get(source, ABOVE_CAN)).start,
     )
 
 

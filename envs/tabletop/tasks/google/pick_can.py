@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import HORIZONTAL_COKE, STANDING_COKE, VERTICAL_COKE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
+from vla_bench.envs.tabletop.tasks.google.script import Hold, Pick
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.world import World
@@ -53,6 +55,17 @@ def _pick(world: World) -> Actions:
             yield hand.towards(up)
 
 
+@dataclass(frozen=True)
+class PickCan:
+    """Makes the expert for a can that stands or lies."""
+
+    def start(self, world: World) -> Script:
+        return Script(_pick(world))
+
+    def about(self, goal: PickUp, hold: Hold) -> Pick:
+        return Pick(goal, hold)
+
+
 def _task(orientation: str, can: TabletopObject) -> Task:
     layouts = tuple({CAN: spawn(xy, COUNTER_HEIGHT)} for xy in itertools.product(XS, YS))
     return Task(
@@ -63,7 +76,7 @@ def _task(orientation: str, can: TabletopObject) -> Task:
         objects={CAN: can},
         layouts=layouts,
         goal=PickUp(CAN),
-        expert=lambda world: Script(_pick(world)),
+        expert=PickCan().start,
     )
 
 

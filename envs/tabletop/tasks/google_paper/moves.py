@@ -20,8 +20,8 @@ from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.scenes.counter_cloths import SKY_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.google.near import CLEAR, Near
+from vla_bench.envs.tabletop.tasks.google.script import Hold, beside, bring
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.google_paper.script import Hold, beside, bring
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw
 from vla_bench.envs.tabletop.world import World
@@ -67,6 +67,20 @@ class Move:
     apart: float = FAR
 
 
+@dataclass(frozen=True)
+class MoveNear:
+    """Makes the expert that puts the source beside the target."""
+
+    goal: Near
+    hold: Hold
+
+    def start(self, world: World) -> Script:
+        return Script(_bring(world, self.goal, self.hold))
+
+    def about(self, goal: Near, hold: Hold) -> MoveNear:
+        return MoveNear(goal, hold)
+
+
 def _bring(world: World, goal: Near, hold: Hold) -> Actions:
     judge = goal.start(world)
     return bring(
@@ -87,7 +101,7 @@ def _task(
 ) -> Task:
     goal = Near(move.source, move.target)
     setting = Setting(scene, objects, draw(f"google/{row.name}", spots, N_TRIALS))
-    task = make_task(row, setting, goal, lambda world: Script(_bring(world, goal, move.hold)))
+    task = make_task(row, setting, goal, MoveNear(goal, move.hold).start)
     reach = replace(move.hold.reach(move.source), apart=move.apart, clear=CLEAR)
     return task.within(reach)
 

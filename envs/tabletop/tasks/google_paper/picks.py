@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vla_bench.envs.tabletop.hand import Script
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import COKE, PEPSI, STANDING_COKE
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
@@ -14,6 +13,7 @@ from vla_bench.envs.tabletop.scenes.counter import COUNTER
 from vla_bench.envs.tabletop.scenes.counter_cloths import YELLOW_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
+from vla_bench.envs.tabletop.tasks.google.script import BANANA_HOLD, Hold, Pick
 from vla_bench.envs.tabletop.tasks.google_paper.row import (
     N_TRIALS,
     Row,
@@ -21,7 +21,6 @@ from vla_bench.envs.tabletop.tasks.google_paper.row import (
     anywhere,
     make_task,
 )
-from vla_bench.envs.tabletop.tasks.google_paper.script import BANANA_HOLD, Hold, pick
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.layouts import draw
 
@@ -50,12 +49,8 @@ class Wanted:
 def _task(row: Row, scene: Scene, objects: Mapping[str, TabletopObject], wanted: Wanted) -> Task:
     layouts = draw(f"google/{row.name}", dict.fromkeys(objects, anywhere(ROOM)), N_TRIALS)
     setting = Setting(scene, objects, layouts)
-    task = make_task(
-        row,
-        setting,
-        PickUp(wanted.name),
-        lambda world: Script(pick(world, wanted.name, wanted.hold)),
-    )
+    goal = PickUp(wanted.name)
+    task = make_task(row, setting, goal, Pick(goal, wanted.hold).start)
     return task.within(wanted.hold.reach(wanted.name))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vla_bench.envs.tabletop.hand import Actions, Script
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.cookware import PAN, THICK
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
 from vla_bench.envs.tabletop.objects.snacks import BANANA, FRYING_PAN, LARGE_PLATE, PLATE_RADIUS
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
+from vla_bench.envs.tabletop.tasks.google.script import BANANA_HOLD, Hold, bring
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.google_paper.script import BANANA_HOLD, Hold, bring
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.conditions import Inside, RestsOn
 from vla_bench.envs.tabletop.tasks.trial.goal import Trial
@@ -27,13 +29,24 @@ PAN_ROW = Row("place_banana_in_pan", "Place Banana in Pan", "the banana, and the
 def _task(row: Row, objects: dict[str, TabletopObject], goal: Trial, hold: Hold) -> Task:
     source, target = objects
     layouts = draw(f"google/{row.name}", {source: LEFT, target: RIGHT}, N_TRIALS)
-    task = make_task(
-        row,
-        Setting(COUNTER, objects, layouts),
-        goal,
-        lambda world: Script(_place(world, goal, hold, target)),
-    )
+    setting = Setting(COUNTER, objects, layouts)
+    task = make_task(row, setting, goal, Place(goal, hold, target).start)
     return task.within(hold.reach(source))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Makes the expert that puts the goal's source into the middle of `target`."""
+
+    goal: Trial
+    hold: Hold
+    target: str
+
+    def start(self, world: World) -> Script:
+        return Script(_place(world, self.goal, self.hold, self.target))
+
+    def about(self, goal: Trial, hold: Hold) -> Place:
+        return Place(goal, hold, self.target)
 
 
 def _place(world: World, goal: Trial, hold: Hold, target: str) -> Actions:

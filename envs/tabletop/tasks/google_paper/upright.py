@@ -24,8 +24,8 @@ from vla_bench.envs.tabletop.hand import (
 )
 from vla_bench.envs.tabletop.objects.drinks import HORIZONTAL_COKE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
+from vla_bench.envs.tabletop.tasks.google.script import CLEARANCE, Hold
 from vla_bench.envs.tabletop.tasks.google_paper.row import N_TRIALS, Row, Setting, make_task
-from vla_bench.envs.tabletop.tasks.google_paper.script import CLEARANCE, Hold
 from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.tasks.trial.goal import Trial
 from vla_bench.envs.tabletop.tasks.trial.layouts import Spot, draw

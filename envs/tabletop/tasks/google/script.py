@@ -15,6 +15,7 @@ from vla_bench.envs.tabletop.hand import (
     UP,
     Actions,
     Hand,
+    Script,
     Waypoint,
     carry,
     grasp,
@@ -22,6 +23,7 @@ from vla_bench.envs.tabletop.hand import (
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.google.near import spot_beside
+from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
 from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
@@ -76,6 +78,20 @@ def pick(world: World, name: str, hold: Hold) -> Actions:
         up = Waypoint(position + CARRY * UP, rotation, CLOSE)
         while world.is_grasped(name, MAX_GRASP_ANGLE):
             yield hand.towards(up)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Makes the expert that takes an object and keeps it."""
+
+    goal: PickUp
+    hold: Hold
+
+    def start(self, world: World) -> Script:
+        return Script(pick(world, self.goal.name, self.hold))
+
+    def about(self, goal: PickUp, hold: Hold) -> Pick:
+        return Pick(goal, hold)
 
 
 def bring(
