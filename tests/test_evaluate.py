@@ -83,6 +83,7 @@ def test_policy_time_is_shared_by_the_batch() -> None:
         ("crash", "RuntimeError: the simulator fell over"),
         ("eof", "EOFError: No data left in file"),
         ("exit", "The env's process ended with exit code 7."),
+        ("segfault", 'toys.py", line'),
         ("hang", "The env said nothing for 1.5 s (it hangs?)."),
         ("nan", "Expected a score in [0, 1] at step 1, got nan."),
     ],

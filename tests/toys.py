@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -76,6 +77,8 @@ class Corridor:
             raise EOFError("No data left in file")
         if self._trouble == "exit":
             os._exit(7)
+        if self._trouble == "segfault":
+            ctypes.string_at(0)
         if self._trouble == "hang":
             time.sleep(1000)
         if self._trouble == "once":

@@ -6,6 +6,7 @@ Runs on Python 3.10 with numpy and msgpack alone (the env may need more). The me
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -55,6 +56,7 @@ def _hanging_up() -> Iterator[None]:
 def serve(socket: int, memory: int) -> None:
     """Serve one env, one episode after another, until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    faulthandler.enable()  # a crash in an env's compiled code leaves its Python lines in the log
     parent = _Parent(Channel((socket, memory)))
     with suppress(_HungUpError):
         try:
