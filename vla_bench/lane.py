@@ -46,7 +46,10 @@ sys.meta_path.insert(0, Finder)
 from vla_bench.lane_child import serve
 serve(*map(int, sys.argv[1].split(",")))
 """
-_ONE_CORE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
+_ONE_CORE = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "LP_NUM_THREADS": "0",  # llvmpipe draws in the thread that asks, not in one beside it
+}
 _LOG_TAIL = 6000  # bytes of a dead lane's log that go into the record
 
 
@@ -88,7 +91,7 @@ class Lane:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         ends = ",".join(map(str, theirs))
         command = [config.python or sys.executable, "-c", _BOOTSTRAP, ends]
-        environment = {**dict.fromkeys(_ONE_CORE, "1"), **os.environ}
+        environment = {**_ONE_CORE, **os.environ}
         try:
             self._process = subprocess.Popen(
                 [*command, *(f"{name}={folder}" for name, folder in _package_folders().items())],

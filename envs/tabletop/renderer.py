@@ -181,8 +181,8 @@ def _gl_context() -> Any:
     Asks for EGL itself: `mujoco.GLContext` is GLFW when mujoco was imported with MUJOCO_GL unset.
     An absent driver shows as any of four exceptions.
     """
-    # One thread draws a small image for less CPU time than many; run more processes instead.
-    os.environ.setdefault("LP_NUM_THREADS", "1")
+    # Software OpenGL draws in this thread (docs/decisions.md); run more processes instead.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     backend = os.environ.get("MUJOCO_GL") or ("" if os.environ.get("DISPLAY") else "egl")
     try:
         if backend.lower() == "egl":
