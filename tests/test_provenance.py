@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vla_bench
 from vla_bench import provenance
 
 
@@ -44,3 +45,20 @@ def test_a_distribution_without_a_name_is_passed_over(
     (tmp_path / "broken-1.0.dist-info").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     assert provenance.packages()["numpy"] == __import__("numpy").__version__
+
+
+def test_recorded_results_make_no_checkout_dirty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, results = tmp_path / "vla_bench/__init__.py", tmp_path / "results/reference/a.json"
+    for file in (package, results):
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "one"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    monkeypatch.setattr(vla_bench, "__file__", str(package))
+    results.write_text("{}")
+    assert provenance.commit()["dirty"] is False
+    package.write_text("# changed")
+    assert provenance.commit()["dirty"] is True

@@ -15,6 +15,7 @@ from typing import Any
 import vla_bench
 
 # Packages whose version can move a number; absent ones are left out of a record.
+_CODE = (":(top)", ":(top,exclude)results/reference")  # what makes a checkout dirty, for git
 _PACKAGES = [
     "diffusers",
     "gymnasium",
@@ -54,12 +55,17 @@ def command() -> str:
 
 
 def commit() -> dict[str, Any]:
-    """``{"version", "commit", "dirty"}``; the last two are None outside a git checkout."""
+    """``{"version", "commit", "dirty"}``; the last two are None outside a git checkout.
+
+    Recorded results alone make no checkout dirty: a benchmark that has just written its own would.
+    """
     here = Path(vla_bench.__file__).resolve().parent
     if not (here.parent / ".git").exists():
         return {"version": vla_bench.__version__, "commit": None, "dirty": None}
     head = _output(["git", "-C", str(here), "rev-parse", "HEAD"])
-    status = _output(["git", "-C", str(here), "status", "--porcelain", "--untracked-files=no"])
+    status = _output(
+        ["git", "-C", str(here), "status", "--porcelain", "--untracked-files=no", "--", *_CODE]
+    )
     dirty = None if status is None else bool(status)
     return {"version": vla_bench.__version__, "commit": head, "dirty": dirty}
 
