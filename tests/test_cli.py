@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_bench import store
+from vla_bench import __version__, store
 
 
 @pytest.fixture
@@ -178,9 +178,13 @@ def test_values_inside_swept_groups_reach_every_cell(swept: str, plugin: Path) -
 
 
 def test_the_list_shows_what_there_is_and_the_users_own(plugin: Path) -> None:
-    done = vla_bench("list", "--config-dir", str(plugin), cwd=plugin.parent)
-    for name in ("policy=scripted", "policy=uniform_random", "policy=walker", "env=corridor"):
-        assert name in done.stdout
+    for arguments in (["--config-dir", str(plugin)], [f"--config-dir={plugin}"]):
+        done = vla_bench("list", *arguments, cwd=plugin.parent)
+        for name in ("policy=scripted", "policy=uniform_random", "policy=walker", "env=corridor"):
+            assert name in done.stdout
+    refused = vla_bench("list", "--config-dir=nowhere", cwd=plugin.parent)
+    assert "expected a folder with policy/ or env/, got 'nowhere'" in refused.stderr
+    assert vla_bench("--version", cwd=plugin.parent).stdout.strip() == __version__
 
 
 def test_the_composed_configuration_can_be_shown(plugin: Path) -> None:

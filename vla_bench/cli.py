@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import vla_bench
 from vla_bench.errors import ConfigError, VlaBenchError, unknown_name
 
 USAGE = """\
@@ -24,6 +25,7 @@ vla-bench: how good is a robot policy, where does it break, is it better than th
   vla-bench list                                        policies, envs, experiments
   vla-bench assets simpler [--to FOLDER]                download SIMPLER's meshes and photographs
   vla-bench doctor                                      check this machine; print the fixes
+  vla-bench --version
 
   --config-dir FOLDER   your own policy/*.yaml and env/*.yaml beside the bundled ones
   vla-bench eval --cfg job policy=NAME env=NAME         show the composed configuration
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
+        return
+    if given[0] == "--version":
+        print(vla_bench.__version__)
         return
     verb, rest = given[0], given[1:]
     try:

@@ -18,11 +18,15 @@ _GROUPS = {"policy": "policy=", "env": "env=", "experiment": "+experiment="}
 def print_listing(arguments: Sequence[str]) -> None:
     """Print every policy, env and experiment; ``--config-dir FOLDER`` adds the user's own."""
     roots: list[Traversable] = [files("vla_bench.conf")]
-    match list(arguments):
+    match [part for argument in arguments for part in argument.split("=", 1)]:
         case []:
             pass
-        case ["--config-dir", folder]:
+        case ["--config-dir", folder] if Path(folder).is_dir():
             roots.append(Path(folder))
+        case ["--config-dir", folder]:
+            raise ConfigError(
+                f"--config-dir: expected a folder with policy/ or env/, got {folder!r}."
+            )
         case _:
             raise ConfigError(f"Expected `vla-bench list [--config-dir FOLDER]`, got {arguments}.")
     console = Console()
