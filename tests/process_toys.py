@@ -68,9 +68,12 @@ def assert_same_curve(one: Path, other: Path) -> None:
 
 
 def assert_close(one: Path, other: Path) -> None:
-    """Every step's metrics, and the last checkpoint's state."""
+    """Every step's metrics, and the last checkpoint's state.
+
+    AdamW makes of a gradient that is all rounding a step as large as any other.
+    """
     assert_same_curve(one, other)
     left, right = tensors(one), tensors(other)
     assert left.keys() == right.keys()
     for name, value in left.items():
-        torch.testing.assert_close(value, right[name], rtol=1e-3, atol=1e-5, equal_nan=True)
+        torch.testing.assert_close(value, right[name], rtol=1e-3, atol=5e-5, equal_nan=True)

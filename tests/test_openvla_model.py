@@ -154,7 +154,9 @@ def test_bf16_stays_near_the_published_bf16_run(fused: Golden) -> None:
         pixels = fused.pixels(case["image"]).to(torch.bfloat16)
         logits = model(pixels, torch.tensor([case["input_ids"]]))[0, -1].float()
         expected = arrays[f"{case['case']}/prefill_last_logits"]
-        assert np.abs(logits.numpy() - expected).mean() < 0.06  # reach 13; both err by 0.05
+        # Of logits that reach 13; from fp32, the published run errs by 0.02 to 0.04 in the mean,
+        # ours by as much on an AMD EPYC, by 0.02 to 0.09 with an Intel Xeon's AMX.
+        assert np.abs(logits.numpy() - expected).mean() < 0.1
         assert difference(logits, expected) < 1.0
 
 
