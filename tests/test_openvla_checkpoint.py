@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import errors
@@ -18,7 +19,7 @@ from openvla_toys import copy_golden, write_toy
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vla_bench.errors import ConfigError, VlaBenchError
+from vla_bench.errors import ConfigError, PolicyError, VlaBenchError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.adapter import read_adapter
 from vla_bench.policies.openvla.build import build_model, check_memory, weight_bytes
@@ -232,11 +233,14 @@ def test_a_gpu_is_asked_for_its_free_memory_before_a_tensor_is_read(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (500_000_000, 8_000_000_000))
     (toy / "model.safetensors").rename(toy / "unread.safetensors")
     save_file({}, toy / "model.safetensors")
     with pytest.raises(ConfigError, match=r"precision bf16 needs 1.0 GB, 0.5 GB are free; no pre"):
         OpenVLA.from_pretrained(toy, device="cuda", dtype=torch.bfloat16)
+    with pytest.raises(ConfigError, match=r"device=cuda:1, but torch sees 1 GPU"):
+        OpenVLA.from_pretrained(toy, device="cuda:1", dtype=torch.bfloat16)
 
 
 def test_memory_that_runs_out_while_loading_says_what_to_type(
@@ -254,6 +258,12 @@ def test_memory_that_runs_out_while_loading_says_what_to_type(
 def test_asking_for_a_gpu_that_is_not_there_says_what_to_type(toy: Path) -> None:
     with pytest.raises(ConfigError, match=r"torch sees no GPU. Type policy.device=cpu"):
         OpenVLA.from_pretrained(toy, device="cuda")
+
+
+def test_one_text_is_no_list_of_instructions(toy: Path) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(PolicyError, match="a list of instructions, got the text 'a'"):
+        OpenVLA.from_pretrained(toy).predict([image], "a")
 
 
 def test_an_unknown_precision_lists_the_known_ones(toy: Path) -> None:

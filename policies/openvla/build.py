@@ -88,6 +88,11 @@ def check_device(model: OpenVLAModel, device: torch.device, precision: str) -> N
             "policy.device=cuda, but torch sees no GPU. Type policy.device=cpu, or install a CUDA "
             "build of torch (https://pytorch.org/get-started)."
         )
+    n_gpus = torch.cuda.device_count()
+    if (device.index or 0) >= n_gpus:
+        raise ConfigError(
+            f"policy.device={device}, but torch sees {n_gpus} GPU(s): cuda:0 to cuda:{n_gpus - 1}."
+        )
     free, _ = torch.cuda.mem_get_info(device)
     check_memory(model, precision, free)
 

@@ -38,6 +38,7 @@ class Engine:
         self.model = model
         self.compiled = compiled
         self._graphs: dict[tuple[int, int, Decoding], _Graph] = {}
+        self._stream: Any = None  # that graphs are captured on, of the model's own device
         if compiled:
             model.language_model.model.kernels = compile_kernels()
             compile_matvecs(model)
@@ -95,7 +96,9 @@ class Engine:
         key = (*inputs.ids.shape, decoding)
         if key not in self._graphs:
             pool = next(iter(self._graphs.values())).pool if self._graphs else None
-            self._graphs[key] = _Graph(self.model, inputs, decoding, pool)
+            if self._stream is None:  # torch's own would be the first captured device's for all
+                self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._graphs[key] = _Graph(self.model, inputs, decoding, (pool, self._stream))
         return self._graphs[key]
 
 
@@ -106,16 +109,19 @@ class _Graph:
     read before the next one starts.
     """
 
-    def __init__(self, model: OpenVLAModel, inputs: Inputs, decoding: Decoding, pool: Any) -> None:
+    def __init__(
+        self, model: OpenVLAModel, inputs: Inputs, decoding: Decoding, where: tuple[Any, Any]
+    ) -> None:
+        """`where`: the memory pool, None for the first graph, and the stream of the capture."""
         self._inputs = Inputs(*(tensor.to(model.device) for tensor in inputs.tensors()))
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        pool, side = where
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # compiles kernels and initializes libraries
             for _ in range(2):
                 generate(model, self._inputs, decoding)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
+        with torch.cuda.graph(self._graph, pool=pool, stream=side):
             self._picks = generate(model, self._inputs, decoding)
 
     @property

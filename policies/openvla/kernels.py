@@ -2,7 +2,7 @@
 
 Each is plain torch, so that one definition serves the CPU, training and the GPU. `compile_kernels`
 has torch.compile turn each into one GPU kernel; intermediate roundings stay those of eager mode, so
-that a compiled model picks the same tokens.
+that a compiled model picks the same tokens but where the order of a sum decides between two.
 """
 
 from __future__ import annotations

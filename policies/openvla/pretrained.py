@@ -158,6 +158,8 @@ class OpenVLA:
     def _prepare(
         self, images: Sequence[NDArray[np.uint8]], instructions: Sequence[str]
     ) -> tuple[NDArray[np.uint8], list[list[int]]]:
+        if isinstance(instructions, str):
+            raise PolicyError(f"Expected a list of instructions, got the text {instructions!r}.")
         if len(images) != len(instructions) or not len(images):
             raise PolicyError(
                 f"Expected as many images as instructions and at least one, got {len(images)} "
