@@ -400,6 +400,7 @@ def test_a_policy_that_nothing_trains_is_refused(tmp_path: Path) -> None:
     ("build", "text"),
     [
         (partial(settings, "out", n_steps=0), "n_steps: expected at least 1, got 0."),
+        (partial(settings, "out", n_workers=0), "n_workers: expected at least 1, got 0."),
         (partial(optimization, schedule="cosin"), "Did you mean 'cosine'?"),
         (partial(settings, "out", precision="fp16"), "Unknown precision 'fp16'"),
         (partial(optimization, max_grad_norm=0.0), "optimization.max_grad_norm: expected more"),

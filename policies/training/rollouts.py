@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from vla_bench import run, store
@@ -61,6 +62,7 @@ def evaluate(
     if step not in {line["step"] for line in noted(folder)}:
         _say(console, f"Evaluating {saved.name} …")
         asked, quiet = _asked(learner, settings, saved), Console(quiet=True)
+        torch.cuda.empty_cache()  # of what the last step left: a second model needs room
         finished = run.run(asked, quiet)
         if finished.pending:  # ended in errors, which running again retries
             finished = run.run(asked, quiet)

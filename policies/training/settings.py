@@ -103,7 +103,8 @@ class Settings:
     log: Sequence[str]
 
     def __post_init__(self) -> None:
-        for name in ("n_steps", "batch_size", "n_accumulated", "checkpoint_every", "n_checkpoints"):
+        counts = ("n_steps", "batch_size", "n_accumulated", "checkpoint_every", "n_checkpoints")
+        for name in (*counts, "n_workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}.")
         if self.precision not in PRECISIONS:
