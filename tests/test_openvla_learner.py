@@ -109,6 +109,14 @@ def chosen(output: Path, **changes: Any) -> Settings:
     return settings(output, **{**usual, **changes})
 
 
+def test_rollouts_of_what_has_hardly_learned_are_no_end_of_a_training(
+    base: Path, tmp_path: Path
+) -> None:
+    config = {"invalid_tokens": "raise", "resize": "area"}
+    asked = learner(base, next(iter(METHODS.values()))).policy(config, tmp_path)
+    assert (asked["invalid_tokens"], asked["resize"]) == ("substitute", None)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_changes_the_policy_that_evaluation_reads(
     name: str, base: Path, root: Path, tmp_path: Path

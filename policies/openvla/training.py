@@ -134,9 +134,13 @@ class OpenVLALearner:
         write_json(folder / "preparation.json", record)
 
     def policy(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Read as it was trained: statistics and preparation are those beside the checkpoint."""
+        """Read as it was trained: statistics and preparation are those beside the checkpoint.
+
+        What has hardly learned picks tokens that stand for no action: that is no end of a training.
+        """
         return {
             **config,
+            "invalid_tokens": "substitute",
             "checkpoint": str(folder),
             "statistics_key": self._data.name,
             "resize": None,
