@@ -14,8 +14,8 @@ from typing import Any
 
 import vla_bench
 
-# Packages whose version can move a number; absent ones are left out of a record.
 _CODE = (":(top)", ":(top,exclude)results/reference")  # what makes a checkout dirty, for git
+# Packages whose version can move a number; absent ones are left out of a record.
 _PACKAGES = [
     "diffusers",
     "gymnasium",

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -207,6 +208,21 @@ class Script:
 
     def act(self) -> FloatArray:
         return next(self._actions)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Makes the expert that follows `script`, for a goal and a way to hold what it moves."""
+
+    script: Callable[[World, Any, Any], Actions]
+    goal: Any
+    hold: Any
+
+    def start(self, world: World) -> Script:
+        return Script(self.script(world, self.goal, self.hold))
+
+    def about(self, goal: Any, hold: Any) -> Scripted:
+        return Scripted(self.script, goal, hold)
 
 
 def shorten(vector: FloatArray, longest: float) -> FloatArray:

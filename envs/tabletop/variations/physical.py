@@ -35,11 +35,14 @@ def _with_specimen(specimen: Specimen, task: Task) -> Task | None:
 
 def _variation(factor: str, level: str, specimen: Specimen, text: str) -> Variation:
     seen = factor == "size"  # what is flat already hardly looks flatter
+    what = (
+        "the object to be moved, or the drawer," if factor == "mass" else "the object to be moved"
+    )
     return Variation(
         "physical",
         factor,
         level,
-        f"the object to be moved, or the drawer, is {text}"
+        f"{what} is {text}"
         if factor != "friction"
         else f"the object to be moved has {text}; nominally fingers have 2 and furniture 0.75",
         changes=frozenset({Aspect.PHYSICS, *({Aspect.IMAGE} if seen else ())}),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from vla_bench.envs.tabletop.expert import Grasp
+from vla_bench.envs.tabletop.hand import Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.cookware import BLUE_BOWL, BOWL
 from vla_bench.envs.tabletop.objects.food import CARROT, EGGPLANT
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
-from vla_bench.envs.tabletop.tasks.franka.hand import TakeAndPut
+from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_task
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.conditions import Inside
@@ -27,7 +28,9 @@ def _task(row: Row, n_trials: int, kind: TabletopObject, grasp: Grasp) -> Task:
     goal = Trial(kind.kind, Inside(kind.kind, "bowl", BOWL))
     setting = Setting(PLAIN_TABLE, objects, draw(f"franka/{row.name}", spots, n_trials))
     instruction = f"put {kind.kind} in bowl"
-    return make_task(row, setting, Ask(instruction, goal, TakeAndPut(goal, grasp).start))
+    return make_task(
+        row, setting, Ask(instruction, goal, Scripted(take_and_put, goal, grasp).start)
+    )
 
 
 PUT_CARROT_IN_BOWL = _task(ROW, 10, CARROT, Grasp((0.012, 0.0), 0.001, (1.0, 0.0, 0.0)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vla_bench.envs.tabletop.expert import Grasp
+from vla_bench.envs.tabletop.hand import Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.cleaning import BLUE_TOWEL, towel_parts
 from vla_bench.envs.tabletop.objects.cookware import (
@@ -18,7 +19,7 @@ from vla_bench.envs.tabletop.objects.cookware import (
 )
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, FirstTouch
-from vla_bench.envs.tabletop.tasks.franka.hand import TakeAndPut
+from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
 from vla_bench.envs.tabletop.tasks.task import Reach, Task
 from vla_bench.envs.tabletop.tasks.trial.goal import Trial
@@ -94,7 +95,7 @@ def _ask(row: Row, targets: Mapping[str, TabletopObject], name: str) -> Ask:
     trial = Trial(TOWEL, Covered(name), FUNNEL)
     rivals = tuple(other for other in targets if other != name)
     goal = FirstTouch(trial, name, rivals, by=towel_parts(TOWEL))
-    return Ask(row.naming(name), goal, TakeAndPut(goal, GRASP).start)
+    return Ask(row.naming(name), goal, Scripted(take_and_put, goal, GRASP).start)
 
 
 def _task(

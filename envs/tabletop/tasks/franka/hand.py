@@ -13,7 +13,7 @@ import numpy as np
 
 from vla_bench.envs.tabletop.expert import Grasp, Placement
 from vla_bench.envs.tabletop.geometry import rotation_from_vector, rotation_vector
-from vla_bench.envs.tabletop.hand import Script, shorten
+from vla_bench.envs.tabletop.hand import shorten
 from vla_bench.envs.tabletop.tasks.put_on import MAX_GRASP_ANGLE
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
@@ -176,20 +176,6 @@ def take_and_put(world: World, goal: Placement, grasp: Grasp) -> Actions:
         rest = hand.here(1.0)
         while judge.is_placed():
             yield hand.towards(rest)
-
-
-@dataclass(frozen=True)
-class TakeAndPut:
-    """Makes the expert of a task whose goal is a placement."""
-
-    goal: Placement
-    grasp: Grasp
-
-    def start(self, world: World) -> Script:
-        return Script(take_and_put(world, self.goal, self.grasp))
-
-    def about(self, goal: Placement, hold: Grasp) -> TakeAndPut:
-        return TakeAndPut(goal, hold)
 
 
 def _climb(hand: Hand, aim: Waypoint) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vla_bench.envs.tabletop.expert import Grasp
+from vla_bench.envs.tabletop.hand import Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.food import CARROT, EGGPLANT
 from vla_bench.envs.tabletop.objects.groceries import CHEESE, CHILI_PEPPER, CORN
@@ -13,7 +14,7 @@ from vla_bench.envs.tabletop.objects.tableware import plate
 from vla_bench.envs.tabletop.objects.toys import DINOSAUR
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.goal import FIRST_TOUCH, TOUCHED, FirstTouch
-from vla_bench.envs.tabletop.tasks.franka.hand import TakeAndPut
+from vla_bench.envs.tabletop.tasks.franka.hand import take_and_put
 from vla_bench.envs.tabletop.tasks.franka.row import Ask, Row, Setting, make_named_task
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn
@@ -58,7 +59,7 @@ UNSEEN = {
 def _ask(row: Row, things: Mapping[str, Thing], name: str) -> Ask:
     trial = Trial(name, RestsOn(name, "plate", ON_PLATE), FUNNEL)
     goal = FirstTouch(trial, name, tuple(other for other in things if other != name))
-    plan = TakeAndPut(goal, things[name].grasp)
+    plan = Scripted(take_and_put, goal, things[name].grasp)
     return Ask(row.naming(name.replace("_", " ")), goal, plan.start)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from vla_bench.envs.tabletop.hand import (
     UP,
     Actions,
     Hand,
-    Script,
+    Scripted,
     Waypoint,
     carry,
     grasp,
@@ -128,11 +128,11 @@ def _bring(hand: Hand, goal: Near) -> Actions:
     yield from hand.go(Waypoint(place + CLEARANCE * UP, rotation, OPEN))
 
 
-def _move_near(world: World, goal: Near, above: float) -> Actions:
+def _move_near(world: World, goal: Near, hold: Hold) -> Actions:
     hand, judge = Hand(world), NearJudge(goal, world)
 
     def aim() -> Waypoint:
-        return _aim(hand, goal, above)
+        return _aim(hand, goal, hold.height)
 
     while True:
         yield from _round(hand, goal, aim)
@@ -142,20 +142,6 @@ def _move_near(world: World, goal: Near, above: float) -> Actions:
         rest = Waypoint(position, rotation, OPEN)
         while judge.judge().success:
             yield hand.towards(rest)
-
-
-@dataclass(frozen=True)
-class MoveNear:
-    """Makes the expert, which takes the source `above` m over its centre, from any side."""
-
-    goal: Near
-    above: float
-
-    def start(self, world: World) -> Script:
-        return Script(_move_near(world, self.goal, self.above))
-
-    def about(self, goal: Near, hold: Hold) -> MoveNear:
-        return MoveNear(goal, hold.height)
 
 
 def _asked(
@@ -170,7 +156,7 @@ def _asked(
         objects=objects,
         layouts=layouts,
         goal=goal,
-        expert=MoveNear(goal, ABOVE_CENTRE.get(source, ABOVE_CAN)).start,
+        expert=Scripted(_move_near, goal, Hold(ABOVE_CENTRE.get(source, ABOVE_CAN))).start,
     )
 
 

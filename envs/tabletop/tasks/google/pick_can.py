@@ -15,6 +15,7 @@ from vla_bench.envs.tabletop.hand import (
     Actions,
     Hand,
     Script,
+    Scripted,
     Waypoint,
     grasp,
 )
@@ -22,7 +23,7 @@ from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import HORIZONTAL_COKE, STANDING_COKE, VERTICAL_COKE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER, COUNTER_HEIGHT
 from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
-from vla_bench.envs.tabletop.tasks.google.script import Hold, Pick
+from vla_bench.envs.tabletop.tasks.google.script import Hold, pick
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Task
 from vla_bench.envs.tabletop.world import World
@@ -62,8 +63,8 @@ class PickCan:
     def start(self, world: World) -> Script:
         return Script(_pick(world))
 
-    def about(self, goal: PickUp, hold: Hold) -> Pick:
-        return Pick(goal, hold)
+    def about(self, goal: PickUp, hold: Hold) -> Scripted:
+        return Scripted(pick, goal, hold)
 
 
 def _task(orientation: str, can: TabletopObject) -> Task:

@@ -15,7 +15,6 @@ from vla_bench.envs.tabletop.hand import (
     UP,
     Actions,
     Hand,
-    Script,
     Waypoint,
     carry,
     grasp,
@@ -69,29 +68,15 @@ class Hold:
 BANANA_HOLD = Hold(0.0, (1.0, 0.0, 0.0), opening=0.6)
 
 
-def pick(world: World, name: str, hold: Hold) -> Actions:
+def pick(world: World, goal: PickUp, hold: Hold) -> Actions:
     """Take the object, lift it, keep it."""
     hand = Hand(world)
     while True:
-        yield from grasp(hand, name, lambda: hold.aim(hand, name), CLEARANCE)
+        yield from grasp(hand, goal.name, lambda: hold.aim(hand, goal.name), CLEARANCE)
         position, rotation = world.tcp_in_base()
         up = Waypoint(position + CARRY * UP, rotation, CLOSE)
-        while world.is_grasped(name, MAX_GRASP_ANGLE):
+        while world.is_grasped(goal.name, MAX_GRASP_ANGLE):
             yield hand.towards(up)
-
-
-@dataclass(frozen=True)
-class Pick:
-    """Makes the expert that takes an object and keeps it."""
-
-    goal: PickUp
-    hold: Hold
-
-    def start(self, world: World) -> Script:
-        return Script(pick(world, self.goal.name, self.hold))
-
-    def about(self, goal: PickUp, hold: Hold) -> Pick:
-        return Pick(goal, hold)
 
 
 def bring(

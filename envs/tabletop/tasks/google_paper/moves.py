@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vla_bench.envs.tabletop.hand import Actions, Script
+from vla_bench.envs.tabletop.hand import Actions, Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import SEVEN_UP, STANDING_COKE
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE
@@ -67,20 +67,6 @@ class Move:
     apart: float = FAR
 
 
-@dataclass(frozen=True)
-class MoveNear:
-    """Makes the expert that puts the source beside the target."""
-
-    goal: Near
-    hold: Hold
-
-    def start(self, world: World) -> Script:
-        return Script(_bring(world, self.goal, self.hold))
-
-    def about(self, goal: Near, hold: Hold) -> MoveNear:
-        return MoveNear(goal, hold)
-
-
 def _bring(world: World, goal: Near, hold: Hold) -> Actions:
     judge = goal.start(world)
     return bring(
@@ -101,7 +87,7 @@ def _task(
 ) -> Task:
     goal = Near(move.source, move.target)
     setting = Setting(scene, objects, draw(f"google/{row.name}", spots, N_TRIALS))
-    task = make_task(row, setting, goal, MoveNear(goal, move.hold).start)
+    task = make_task(row, setting, goal, Scripted(_bring, goal, move.hold).start)
     reach = replace(move.hold.reach(move.source), apart=move.apart, clear=CLEAR)
     return task.within(reach)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vla_bench.envs.tabletop.hand import Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.drinks import COKE, PEPSI, STANDING_COKE
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
@@ -13,7 +14,7 @@ from vla_bench.envs.tabletop.scenes.counter import COUNTER
 from vla_bench.envs.tabletop.scenes.counter_cloths import YELLOW_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Scene
 from vla_bench.envs.tabletop.tasks.google.pick_up import PickUp
-from vla_bench.envs.tabletop.tasks.google.script import BANANA_HOLD, Hold, Pick
+from vla_bench.envs.tabletop.tasks.google.script import BANANA_HOLD, Hold, pick
 from vla_bench.envs.tabletop.tasks.google_paper.row import (
     N_TRIALS,
     Row,
@@ -50,7 +51,7 @@ def _task(row: Row, scene: Scene, objects: Mapping[str, TabletopObject], wanted:
     layouts = draw(f"google/{row.name}", dict.fromkeys(objects, anywhere(ROOM)), N_TRIALS)
     setting = Setting(scene, objects, layouts)
     goal = PickUp(wanted.name)
-    task = make_task(row, setting, goal, Pick(goal, wanted.hold).start)
+    task = make_task(row, setting, goal, Scripted(pick, goal, wanted.hold).start)
     return task.within(wanted.hold.reach(wanted.name))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from vla_bench.envs.tabletop.hand import Actions, Script
+from vla_bench.envs.tabletop.hand import Actions, Scripted
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.objects.cookware import PAN, THICK
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE
@@ -30,23 +28,12 @@ def _task(row: Row, objects: dict[str, TabletopObject], goal: Trial, hold: Hold)
     source, target = objects
     layouts = draw(f"google/{row.name}", {source: LEFT, target: RIGHT}, N_TRIALS)
     setting = Setting(COUNTER, objects, layouts)
-    task = make_task(row, setting, goal, Place(goal, hold, target).start)
+
+    def place(world: World, goal: Trial, hold: Hold) -> Actions:
+        return _place(world, goal, hold, target)
+
+    task = make_task(row, setting, goal, Scripted(place, goal, hold).start)
     return task.within(hold.reach(source))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Makes the expert that puts the goal's source into the middle of `target`."""
-
-    goal: Trial
-    hold: Hold
-    target: str
-
-    def start(self, world: World) -> Script:
-        return Script(_place(world, self.goal, self.hold, self.target))
-
-    def about(self, goal: Trial, hold: Hold) -> Place:
-        return Place(goal, hold, self.target)
 
 
 def _place(world: World, goal: Trial, hold: Hold, target: str) -> Actions:
