@@ -83,6 +83,17 @@ def test_the_franka_brings_held_out_objects(task: str) -> None:
     assert is_solved(task, "language/other_object/named", 1)
 
 
+def test_a_second_object_lies_where_the_robot_reaches() -> None:
+    bag = TASKS["move_blue_chip_bag_near_apple"]
+    (near,) = bag.reach.surfaces["blue_chip_bag"]
+    env = make_env(bag.name, "language/other_object/unnamed")
+    for spec in env.episodes():
+        env.reset(spec)
+        (x, y, _), _ = env.world.frame("tennis_ball")
+        x_low, x_high, y_low, y_high = near.area
+        assert x_low < x < x_high and y_low < y < y_high, spec.id  # noqa: PT018
+
+
 def test_a_drawer_is_painted_and_called_by_its_colour_in_both_stages() -> None:
     apple = "place_apple_in_closed_top_drawer"
     env = make_env(apple, "semantic/target/red", (128, 160))
