@@ -61,6 +61,16 @@ def test_every_axis_reaches_every_task_but_those_that_the_docs_name(prefix: str)
     assert set(TASKS) - reached(prefix) == LACKING[prefix]
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_every_level_changes_what_it_says_in_every_task(task: str) -> None:
+    env = make_env(task, "all", (128, 128))
+    levels = {spec.variation for spec in env.episodes()} - {"none"}
+    found = check.verify(env, range(1))
+    assert {finding.episode.variation for finding in found} == levels
+    assert len(levels) > 20
+    env.close()
+
+
 @pytest.mark.parametrize(
     ("task", "index"),
     [

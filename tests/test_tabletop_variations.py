@@ -21,7 +21,7 @@ from vla_bench.envs.tabletop.suites import SUITES
 from vla_bench.envs.tabletop.tasks.registry import TASKS
 from vla_bench.envs.tabletop.tasks.task import Task, Then
 from vla_bench.envs.tabletop.variations import check, registry
-from vla_bench.envs.tabletop.variations.clearance import yaw_of
+from vla_bench.envs.tabletop.variations.clearance import discs, yaw_of
 from vla_bench.envs.tabletop.variations.region import loose, region_of
 from vla_bench.envs.tabletop.variations.semantic import HELD_OUT, asking_for
 from vla_bench.envs.tabletop.variations.variation import NOMINAL, Aspect, Variation
@@ -82,14 +82,35 @@ def applicable() -> Iterator[tuple[Variation, Task]]:
                     yield variation, varied
 
 
-def test_every_variation_of_every_widowx_task_changes_what_it_says_and_nothing_else() -> None:
-    findings = check.verify(make_env(variation="all", n_episodes=2), range(1, 2))
-    assert len(findings) > 35 * len(TASKS)
+def test_what_each_axis_changes() -> None:
+    findings = check.verify(make_env(tasks=["carrot_on_plate"], variation="all", n_episodes=2))
+    assert len(findings) > 35
     by_name = {finding.episode.variation: finding.changed for finding in findings}
     assert by_name["visual/lighting/dark"] == {Aspect.IMAGE}
     assert by_name["language/paraphrase/verb"] == {Aspect.INSTRUCTION}
     assert by_name["physical/mass/heavy"] >= {Aspect.PHYSICS}
     assert by_name["motion/position/outside"] == {Aspect.STATE, Aspect.IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("pick_horizontal_coke_can", "coke_can"),
+        ("pick_vertical_coke_can", "coke_can"),
+        ("spoon_on_towel", "spoon"),
+        ("carrot_on_plate", "carrot"),
+    ],
+)
+def test_an_outline_lies_along_the_object_that_lies(task: str, name: str) -> None:
+    env = TabletopEnv([task], 1, [0], (32, 32), "fast", "official", "none")
+    (spec,) = env.episodes()
+    env.reset(spec)
+    asked = EVERY_TASK[task]
+    _, rotation = env.world.frame(name)
+    longest = rotation[:2, int(np.argmax(asked.objects[name].extents))]
+    outline = discs(env._plan.start(spec).layout[name], asked.objects[name])
+    along = np.subtract(outline[-1][:2], outline[0][:2])
+    assert abs(longest @ along) > 0.99 * np.linalg.norm(along) > 0.0
 
 
 def test_words_that_never_reach_the_policy_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import Pose, Vector
+from vla_bench.envs.tabletop.geometry import Pose, Vector, matrix
 from vla_bench.envs.tabletop.objects.mesh import Mesh
 from vla_bench.envs.tabletop.objects.paint import Paint, Solid
 from vla_bench.envs.tabletop.objects.specimen import (
@@ -57,6 +58,12 @@ class TabletopObject:
     rolls: bool = False
     fixed: bool = False
     specimen: Specimen = USUAL
+
+    @cached_property
+    def footprint(self) -> tuple[float, float]:
+        """Length and width, m, of its box as it lies, seen from above at yaw 0."""
+        length, width, _ = (np.abs(matrix(self.rest.quaternion)) @ self.extents).tolist()
+        return length, width
 
     def made(self, specimen: Specimen) -> TabletopObject:
         """The same kind as another `specimen`; its box and its rest are stretched with it."""

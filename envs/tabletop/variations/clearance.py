@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vla_bench.envs.tabletop.geometry import Pose
 from vla_bench.envs.tabletop.objects.builder import TabletopObject
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 
 Placed = tuple[Pose, TabletopObject]
+Disc = tuple[float, float, float]  # x, y, radius, m
 MARGIN = 0.01  # m between objects
 
 
@@ -45,8 +46,11 @@ def gaps_needed(task: Task) -> dict[tuple[str, str], float]:
 
 def are_apart(task: Task, layout: Layout, needed: Mapping[tuple[str, str], float]) -> bool:
     """Whether all pairs of `layout` keep what `gaps_needed` says."""
+    outlines = {
+        name: discs(layout[name], kind) for name, kind in task.objects.items() if name in layout
+    }
     return all(
-        gap((layout[a], task.objects[a]), (layout[b], task.objects[b])) >= least
+        between(outlines[a], outlines[b]) >= least
         for (a, b), least in needed.items()
         if a in layout and b in layout
     )
@@ -54,12 +58,19 @@ def are_apart(task: Task, layout: Layout, needed: Mapping[tuple[str, str], float
 
 def gap(first: Placed, second: Placed) -> float:
     """Between two objects seen from above, m; negative where they overlap."""
-    return min(math.dist(a[:2], b[:2]) - a[2] - b[2] for a in discs(*first) for b in discs(*second))
+    return between(discs(*first), discs(*second))
 
 
-def discs(pose: Pose, kind: TabletopObject) -> list[tuple[float, float, float]]:
-    """Circles (x, y, radius) along the longer side of the object's box that cover its outline."""
-    length, width, _ = kind.extents
+def between(first: Sequence[Disc], second: Sequence[Disc]) -> float:
+    """The gap between two outlines, m; negative where they overlap, infinite beside none."""
+    return min(
+        (math.dist(a[:2], b[:2]) - a[2] - b[2] for a in first for b in second), default=math.inf
+    )
+
+
+def discs(pose: Pose, kind: TabletopObject) -> list[Disc]:
+    """An object's outline: circles along the longer side of its box that cover it."""
+    length, width = kind.footprint
     long, short = max(length, width), min(length, width)
     yaw = yaw_of(pose) + (0.0 if length >= width else math.pi / 2)
     n_discs = math.ceil(long / short)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from vla_bench.envs.tabletop.geometry import Pose, about_axis
+from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
 from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.variations.clearance import are_apart, gaps_needed, yaw_of
 from vla_bench.envs.tabletop.variations.region import (
     TRIES,
+    Region,
     is_on,
     loose,
     moved_to,
@@ -60,10 +62,14 @@ def _with_other_yaws(task: Task) -> Task | None:
 
 def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
     """One object after the other outside of its region, on its surface; yaws stay."""
-    movable = [name for name in loose(task, layout) if _surfaces(task, name)]
+    rooms = {name: (_surfaces(task, name), region_of(task, name)) for name in loose(task, layout)}
     needed = _with_room(task, gaps_needed(task))
     for _ in range(TRIES):
-        moved = {name: _outside(task, layout[name], name, rng) for name in movable}
+        moved = {
+            name: replace(layout[name], position=_outside(surfaces, region, rng))
+            for name, (surfaces, region) in rooms.items()
+            if surfaces
+        }
         candidate = moved_to(layout, moved)
         if are_apart(task, candidate, needed):
             return candidate
@@ -76,15 +82,14 @@ def _with_room(task: Task, needed: Mapping[tuple[str, str], float]) -> dict[tupl
     return {pair: max(gap, apart) if source in pair else gap for pair, gap in needed.items()}
 
 
-def _outside(task: Task, pose: Pose, name: str, rng: random.Random) -> Pose:
-    region = region_of(task, name)
-    surfaces = _surfaces(task, name)
+def _outside(surfaces: Sequence[Surface], region: Region, rng: random.Random) -> Vector:
+    """A point on one of `surfaces`, `BEYOND` or further outside of `region`."""
     for _ in range(TRIES):
         surface = surfaces[int(rng.random() * len(surfaces))]
         x, y = uniform(rng, *surface.area[:2]), uniform(rng, *surface.area[2:])
         if not region.contains(x, y, BEYOND):
-            return Pose((x, y, surface.height), pose.quaternion)
-    raise EnvError(f"{task.name}: the region of the {name} leaves no room on its surface.")
+            return (x, y, surface.height)
+    raise EnvError(f"A region leaves no room beside it in {[s.area for s in surfaces]}.")
 
 
 def _yaw_gaps(task: Task, name: str) -> list[tuple[float, float]]:

@@ -17,11 +17,12 @@ from vla_bench.envs.tabletop.scenes.scene import Surface
 from vla_bench.envs.tabletop.tasks.task import Layout, Task
 from vla_bench.envs.tabletop.variations.clearance import (
     MARGIN,
+    Disc,
     Placed,
     are_apart,
+    between,
     carrier,
     discs,
-    gap,
     gaps_needed,
     yaw_of,
 )
@@ -32,6 +33,7 @@ SLACK = math.radians(15.0)  # beyond the official yaws
 OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
 STANDS = 0.99  # cosine of an object's tilt
 TRIES = 20_000
+SPOTS = 500  # tries for one more object before it may be nearer to the others
 
 
 @dataclass(frozen=True)
@@ -161,28 +163,31 @@ def _spot(
 ) -> Pose | None:
     """A free pose for `kind`, not in the `way`; of `others`, the first were there before."""
     (surfaces, room), (there, added) = choice, others
-    for _ in range(TRIES):
+    before, beside = (
+        list(itertools.chain(*(discs(*o) for o in group))) for group in (there, added)
+    )
+    for _ in range(SPOTS):
         surface = surfaces[int(rng.random() * len(surfaces))]
-        placed = on_surface(rng, surface), kind
-        free = all(gap(placed, other) > room for other in there)
-        free = free and all(gap(placed, other) > MARGIN for other in added)
-        if free and _fits(placed, surface) and not _is_in(placed, way):
-            return placed[0]
+        pose = on_surface(rng, surface)
+        outline = discs(pose, kind)
+        free = between(outline, before) > room and between(outline, beside) > MARGIN
+        if free and _fits(outline, surface) and not _is_in(outline, way):
+            return pose
     return None
 
 
-def _is_in(placed: Placed, area: Area | None) -> bool:
+def _is_in(outline: Sequence[Disc], area: Area | None) -> bool:
     """Whether any of an object's outline is in `area`."""
     if area is None:
         return False
     x_low, x_high, y_low, y_high = area
     return any(
         x_low - radius < x < x_high + radius and y_low - radius < y < y_high + radius
-        for x, y, radius in discs(*placed)
+        for x, y, radius in outline
     )
 
 
-def _fits(placed: Placed, surface: Surface) -> bool:
+def _fits(outline: Sequence[Disc], surface: Surface) -> bool:
     """Whether an object's outline is on `surface`, or leaves it by no more than `OVERHANG`."""
     x_low, x_high, y_low, y_high = surface.area
     return all(
@@ -190,7 +195,7 @@ def _fits(placed: Placed, surface: Surface) -> bool:
         and x + radius < x_high + OVERHANG
         and y - radius > y_low - OVERHANG
         and y + radius < y_high + OVERHANG
-        for x, y, radius in discs(*placed)
+        for x, y, radius in outline
     )
 
 
