@@ -112,6 +112,7 @@ def _add_tap(furniture: Furniture) -> None:
     rod(furniture, grey, (-0.305, 0.240, COUNTER + 0.10), "x", 0.03, 0.010)
 
 
+BESIDE_RACK = Surface((-0.105, -0.055, -0.060, 0.020), COUNTER)  # as far as the camera sees
 KITCHEN = Scene(
     name="kitchen",
     mount=Mount(WIDOWX, Pose((0.127, 0.06, 0.85), FACING_AWAY), HOME, TargetPoseController),
@@ -125,6 +126,7 @@ KITCHEN = Scene(
     surfaces=(
         Surface((-0.220, -0.095, 0.105, 0.280), SINK_FLOOR),
         Surface((-0.230, -0.160, -0.080, -0.015), RACK_FLOOR),
-        Surface((-0.420, -0.310, -0.080, 0.190), COUNTER),
+        BESIDE_RACK,
+        Surface((-0.430, -0.300, 0.090, 0.210), COUNTER),  # further left the arm hides it
     ),
 )

@@ -33,26 +33,23 @@ AWAY = 0.04  # m from every place at which the robot officially stands
 NARROWEST = math.radians(40.0)  # gap between official yaws that is worth drawing from
 
 
-def _surfaces(task: Task, name: str) -> list[Surface]:
-    """Those at the height of the object's official ones that reach beyond its region."""
-    x_low, x_high, y_low, y_high = region_of(task, name).area
+def _surfaces_beyond(task: Task, name: str) -> list[tuple[Surface, Region]]:
+    """Surfaces at the height of an official start of the object, beyond the region of these."""
     far = BEYOND + STRIP
-    return [
-        surface
-        for surface in task.reach.surfaces.get(name, task.scene.surfaces)
-        if any(is_on(layout[name], surface) for layout in task.layouts if name in layout)
-        and (
-            surface.area[0] < x_low - far
-            or surface.area[1] > x_high + far
-            or surface.area[2] < y_low - far
-            or surface.area[3] > y_high + far
-        )
-    ]
+    places = []
+    for surface in task.reach.surfaces.get(name, task.scene.surfaces):
+        if any(is_on(layout[name], surface) for layout in task.layouts if name in layout):
+            region = region_of(task, name, surface.height)
+            x_low, x_high, y_low, y_high = region.grown(far).area
+            left, right, near, away = surface.area
+            if left < x_low or right > x_high or near < y_low or away > y_high:
+                places.append((surface, region))
+    return places
 
 
 def _with_room_beyond(task: Task) -> Task | None:
     movable = loose(task, task.layouts[0])
-    return task if any(_surfaces(task, name) for name in movable) else None
+    return task if any(_surfaces_beyond(task, name) for name in movable) else None
 
 
 def _with_other_yaws(task: Task) -> Task | None:
@@ -62,13 +59,13 @@ def _with_other_yaws(task: Task) -> Task | None:
 
 def _beyond(task: Task, layout: Layout, rng: random.Random) -> Layout:
     """One object after the other outside of its region, on its surface; yaws stay."""
-    rooms = {name: (_surfaces(task, name), region_of(task, name)) for name in loose(task, layout)}
+    places = {name: _surfaces_beyond(task, name) for name in loose(task, layout)}
     needed = _with_room(task, gaps_needed(task))
     for _ in range(TRIES):
         moved = {
-            name: replace(layout[name], position=_outside(surfaces, region, rng))
-            for name, (surfaces, region) in rooms.items()
-            if surfaces
+            name: replace(layout[name], position=_outside(around, rng))
+            for name, around in places.items()
+            if around
         }
         candidate = moved_to(layout, moved)
         if are_apart(task, candidate, needed):
@@ -82,14 +79,14 @@ def _with_room(task: Task, needed: Mapping[tuple[str, str], float]) -> dict[tupl
     return {pair: max(gap, apart) if source in pair else gap for pair, gap in needed.items()}
 
 
-def _outside(surfaces: Sequence[Surface], region: Region, rng: random.Random) -> Vector:
-    """A point on one of `surfaces`, `BEYOND` or further outside of `region`."""
+def _outside(places: Sequence[tuple[Surface, Region]], rng: random.Random) -> Vector:
+    """A point on one of the surfaces, `BEYOND` or further outside of the region there."""
     for _ in range(TRIES):
-        surface = surfaces[int(rng.random() * len(surfaces))]
+        surface, region = places[int(rng.random() * len(places))]
         x, y = uniform(rng, *surface.area[:2]), uniform(rng, *surface.area[2:])
         if not region.contains(x, y, BEYOND):
             return (x, y, surface.height)
-    raise EnvError(f"A region leaves no room beside it in {[s.area for s in surfaces]}.")
+    raise EnvError(f"No room beyond a region on {[surface.area for surface, _ in places]}.")
 
 
 def _yaw_gaps(task: Task, name: str) -> list[tuple[float, float]]:

@@ -33,7 +33,7 @@ SLACK = math.radians(15.0)  # beyond the official yaws
 OVERHANG = 0.03  # m that what is added may reach beyond a surface's area
 STANDS = 0.99  # cosine of an object's tilt
 TRIES = 20_000
-SPOTS = 500  # tries for one more object before it may be nearer to the others
+SPOTS = 500  # tries for one more object, before it may be nearer to the others or elsewhere
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,12 @@ def add_missing(
     added: list[Placed] = []
     for name, kind in task.objects.items():
         if name not in layout:
-            choices = list(itertools.product((first, every), (task.reach.clear, MARGIN)))
+            choices = (
+                (first, task.reach.clear, SPOTS),
+                (first, MARGIN, SPOTS),
+                (every, task.reach.clear, SPOTS),
+                (every, MARGIN, TRIES),
+            )
             spots = (_spot(rng, kind, choice, (there, added), task.reach.way) for choice in choices)
             pose = next((spot for spot in spots if spot is not None), None)
             if pose is None:
@@ -157,16 +162,14 @@ def add_missing(
 def _spot(
     rng: random.Random,
     kind: TabletopObject,
-    choice: tuple[Sequence[Surface], float],
+    choice: tuple[Sequence[Surface], float, int],
     others: tuple[Sequence[Placed], Sequence[Placed]],
     way: Area | None,
 ) -> Pose | None:
     """A free pose for `kind`, not in the `way`; of `others`, the first were there before."""
-    (surfaces, room), (there, added) = choice, others
-    before, beside = (
-        list(itertools.chain(*(discs(*o) for o in group))) for group in (there, added)
-    )
-    for _ in range(SPOTS):
+    (surfaces, room, n_tries), (there, added) = choice, others
+    before, beside = ([d for other in group for d in discs(*other)] for group in (there, added))
+    for _ in range(n_tries):
         surface = surfaces[int(rng.random() * len(surfaces))]
         pose = on_surface(rng, surface)
         outline = discs(pose, kind)

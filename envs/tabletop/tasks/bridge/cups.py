@@ -5,8 +5,13 @@ from __future__ import annotations
 from vla_bench.envs.tabletop.expert import Grasp, PickAndPlace
 from vla_bench.envs.tabletop.objects.tableware import PLATE
 from vla_bench.envs.tabletop.objects.vessels import BLUE_CUP, CUP, PINK_CUP
-from vla_bench.envs.tabletop.scenes.kitchen import BASIN, COUNTER, RACK_FLOOR, SINK_FLOOR
-from vla_bench.envs.tabletop.scenes.scene import Surface
+from vla_bench.envs.tabletop.scenes.kitchen import (
+    BASIN,
+    BESIDE_RACK,
+    COUNTER,
+    RACK_FLOOR,
+    SINK_FLOOR,
+)
 from vla_bench.envs.tabletop.tasks.bridge.row import Ask, Row, make_paired_task, make_task
 from vla_bench.envs.tabletop.tasks.task import Reach
 from vla_bench.envs.tabletop.tasks.trial.conditions import RestsOn, Within
@@ -37,8 +42,6 @@ NAMED = Row(
 
 ON_COUNTER = Spot((-0.095, -0.060, -0.015, 0.020), COUNTER, CUP.radius)
 IN_RACK = Spot((-0.225, -0.170, -0.070, -0.025), RACK_FLOOR, CUP.radius)
-# The counter behind the sink is beyond the reach of a hand that points down over a standing cup.
-BESIDE_RACK = Surface((-0.105, -0.055, -0.125, 0.020), COUNTER)
 STACK_SPOTS = {
     "blue_cup": Spot((-0.205, -0.110, 0.200, 0.280), SINK_FLOOR, 0.045),
     "pink_cup": Spot((-0.205, -0.110, 0.105, 0.160), SINK_FLOOR, 0.045),
@@ -68,7 +71,9 @@ PUT_CUP_FROM_COUNTER_INTO_SINK = make_task(
     {"pink_cup": PINK_CUP},
     [layout for pair in _IN_TURN for layout in pair],
     _ask(Trial("pink_cup", Within("pink_cup", "sink", BASIN, SINK_FLOOR, LOW_IN_SINK))),
-).within(Reach({"pink_cup": (BESIDE_RACK,)}, company=False))  # the arm would hide it
+).within(
+    Reach({"pink_cup": (BESIDE_RACK,)}, company=False)
+)  # the arm would hide it; behind the sink a hand over a standing cup does not reach
 STACK_BLUE_CUP_ON_PINK_CUP = make_task(
     STACK,
     {"blue_cup": BLUE_CUP, "pink_cup": PINK_CUP},
