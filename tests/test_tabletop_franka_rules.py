@@ -11,11 +11,13 @@ import pytest
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
 from vla_bench.envs.tabletop.objects.cleaning import BLUE_TOWEL, N_FLAPS, towel_parts
 from vla_bench.envs.tabletop.objects.cookware import SMALL_POT
+from vla_bench.envs.tabletop.objects.grains import GRAINS
 from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.scenes.franka import PLAIN_TABLE, TABLE_HEIGHT
 from vla_bench.envs.tabletop.tasks.franka.catalog import DROID_TASKS, FRANKA_TASKS
 from vla_bench.envs.tabletop.tasks.franka.flip_pot import ON_TABLE
 from vla_bench.envs.tabletop.tasks.franka.goal import TOUCHED
+from vla_bench.envs.tabletop.tasks.franka.pour import MOST
 from vla_bench.envs.tabletop.tasks.task import Judge, Task
 from vla_bench.envs.tabletop.world import World
 from vla_bench.protocols import FloatArray
@@ -69,9 +71,13 @@ def test_a_carrot_is_in_the_bowl_and_not_beside_it() -> None:
 def test_corn_in_the_bowl_is_not_in_the_pot() -> None:
     world, _, judge = begin("pour_corn_into_pot")
     assert not judge.judge().success
-    put(world, "corn", over(world, "pot", 0.0, 0.0, 0.02))
-    verdict = judge.judge()
-    assert (verdict.success, verdict.score, set(verdict.events)) == (True, 1.0, {"poured"})
+    for n, grain in enumerate(list(GRAINS)[:MOST], 1):
+        turn = 2 * math.pi * n / MOST
+        put(world, grain, over(world, "pot", 0.05 * math.cos(turn), 0.05 * math.sin(turn), 0.02))
+        verdict = judge.judge()
+        done = n == MOST
+        events = {"some_poured", "poured"} if done else {"some_poured"}
+        assert (verdict.success, verdict.score, set(verdict.events)) == (done, done, events)
 
 
 STANDING = Pose((-0.12, 0.03, TABLE_HEIGHT))

@@ -33,8 +33,8 @@ def _glazed(rgba: Vector) -> Paint:
     return Paint(rgba, specular=0.5, shininess=0.6, casts_shadow=False)
 
 
-def _bowl(kind: str, vessel: Vessel, rgba: Vector) -> TabletopObject:
-    """Rounded below."""
+def _bowl(kind: str, vessel: Vessel, rgba: Vector, floor: float = 0.75) -> TabletopObject:
+    """Rounded below; its flat floor reaches to the share `floor` of its radius."""
     outer, inner, top = vessel.radius, vessel.opening, vessel.height
     profile = (
         (0.0, 0.0),
@@ -51,7 +51,7 @@ def _bowl(kind: str, vessel: Vessel, rgba: Vector) -> TabletopObject:
 
     def build(builder: ObjectBuilder) -> None:
         builder.draw_mesh(lathe(profile, 32), _glazed(rgba))
-        _add_floor(builder, 0.75 * outer, FOOT, 0.5 * vessel.mass)
+        _add_floor(builder, floor * outer, FOOT, 0.5 * vessel.mass)
         ring(builder, vessel, 0.5 * vessel.mass, bottom=FOOT / 2)
 
     return TabletopObject(kind, _box_of(vessel), Pose((0.0, 0.0, 0.0)), build)
@@ -136,7 +136,7 @@ def pan(kind: str) -> TabletopObject:
 
 
 BLUE_BOWL = _bowl("bowl", BOWL, (0.24, 0.42, 0.72, 1.0))
-RED_POURING_BOWL = _bowl("red_bowl", RED_BOWL, (0.80, 0.10, 0.09, 1.0))
+RED_POURING_BOWL = _bowl("red_bowl", RED_BOWL, (0.80, 0.10, 0.09, 1.0), floor=0.94)  # no gap
 STEEL_POT = _straight("steel_pot", POT, STEEL, handles=2)
 SMALL_STEEL_POT = _straight("small_steel_pot", SMALL_POT, STEEL, handles=0)
 WHITE_BOWL = _bowl("white_bowl", SMALL_BOWL, (0.92, 0.91, 0.88, 1.0))
