@@ -173,7 +173,8 @@ def test_a_bad_request_is_refused_with_what_came(
         OpenVLA.from_pretrained(toy_folder).predict(images, instructions)
 
 
-@pytest.mark.slow  # compiles: a minute on a cold cache
+@pytest.mark.slow  # compiles: minutes on a cold cache and a busy machine
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
 def test_compiled_kernels_pick_the_same_tokens(toy_folder: Path) -> None:
     images, instructions = random_images(3), ["go", "pick up the red cup", "put it there"]

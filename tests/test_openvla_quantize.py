@@ -15,12 +15,14 @@ from scipy.stats import norm
 from torch import Tensor
 
 from vla_bench.policies.openvla import OpenVLA
+from vla_bench.policies.openvla.kernels import compile_function
 from vla_bench.policies.openvla.quantize import (
     GROUP,
     INT4,
     NF4,
     FourBitLinear,
     Int8Linear,
+    expand,
     four_bit_matvec,
     int8_matvec,
     quantize,
@@ -68,6 +70,31 @@ def test_the_single_token_product_equals_the_batched_one() -> None:
         four = FourBitLinear(weight(), levels)
         product = four_bit_matvec(x, four.codes, four.scale, four.levels)
         assert torch.allclose(product, four(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("levels", [NF4, INT4])
+def test_four_bits_expand_to_the_level_times_the_groups_scale(
+    levels: tuple[float, ...], dtype: torch.dtype
+) -> None:
+    module = FourBitLinear(weight(rows=3).to(dtype), levels)
+    codes = torch.cat((module.codes & 15, module.codes >> 4), dim=1)
+    picked = torch.tensor([[levels[code] for code in row] for row in codes.tolist()])
+    expected = picked.to(dtype) * module.scale.repeat_interleave(GROUP, dim=1)
+    assert torch.equal(module.dequantize(), expected)
+
+
+@pytest.mark.slow  # compiles: a minute on a cold cache
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("levels", [NF4, INT4])
+def test_four_bits_expand_to_the_same_bits_compiled(
+    levels: tuple[float, ...], dtype: torch.dtype
+) -> None:
+    module = FourBitLinear(weight().to(dtype), levels)
+    eager = module.dequantize()
+    module.expand = compile_function(expand, any_shape=False)
+    assert torch.equal(module.dequantize(), eager)
 
 
 @settings(max_examples=30, deadline=None)

@@ -22,7 +22,7 @@ _PROJECTION = re.compile(r"language_model\.model\.layers\.\d+\.(self_attn|mlp)\.
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "int8": 1.0, "nf4": 0.5 + 2 / 64, "int4": 0.5 + 2 / 64}
 _WORKING_BYTES = {"fp32": 1.0e9, "bf16": 1.0e9, "int8": 1.0e9, "nf4": 2.0e9, "int4": 2.0e9}
 """CUDA context, key-value cache and activations of a small batch, and where four bits are expanded
-the indices of the largest projection's 90 million weights: round upper figures.
+eagerly the indices and levels of the largest projection's 90 million weights: round upper figures.
 """
 
 

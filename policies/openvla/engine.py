@@ -19,7 +19,7 @@ from vla_bench.errors import PolicyError
 from vla_bench.policies.openvla.generate import Decoding, Inputs, generate, prompt_logits
 from vla_bench.policies.openvla.kernels import compile_kernels
 from vla_bench.policies.openvla.model import OpenVLAModel
-from vla_bench.policies.openvla.quantize import compile_matvecs
+from vla_bench.policies.openvla.quantize import compile_quantized
 
 GRAPH_MAX_BATCH = 8
 PROMPT_BUCKET = 8
@@ -41,7 +41,7 @@ class Engine:
         self._stream: Any = None  # that graphs are captured on, of the model's own device
         if compiled:
             model.language_model.model.kernels = compile_kernels()
-            compile_matvecs(model)
+            compile_quantized(model)
 
     def generate(
         self, images: NDArray[np.uint8], prompts: Sequence[list[int]], decoding: Decoding

@@ -96,10 +96,11 @@ class FourBitLinear(nn.Module):
         ):
             self.register_buffer(name, value, persistent=False)  # checkpoints hold the weight
         self.matvec: Callable[..., Tensor] | None = None
+        self.expand: Callable[..., Tensor] = expand
 
     def dequantize(self) -> Tensor:
         """(n_outputs, n_inputs) as it acts."""
-        return expand(self.codes, self.scale, self.levels).flatten(1)
+        return self.expand(self.codes, self.scale, self.levels).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.matvec is not None and x.numel() == x.shape[-1]:
@@ -143,18 +144,25 @@ def group_scales(groups: Tensor, levels: tuple[float, ...]) -> Tensor:
 
 
 def expand(codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
-    """Weights (n_outputs, n_groups, group) in the dtype of `scale`."""
+    """Weights (n_outputs, n_groups, group) in the dtype of `scale`.
+
+    Compiled, a single pass that reads half a byte per weight; eagerly six passes.
+    """
     both = torch.stack((codes & 15, codes >> 4), dim=1)
-    values = levels[both.long()].view(*scale.shape, -1)
-    return values * scale[..., None]
+    return _look_up(levels, both).view(*scale.shape, -1) * scale[..., None]
+
+
+def _look_up(levels: Tensor, codes: Tensor) -> Tensor:
+    """Flat. By `index_select`, which takes four-byte indices as they are; `levels[...]` would not."""
+    return levels.index_select(0, codes.flatten().int())
 
 
 def four_bit_matvec(x: Tensor, codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
     """One input (n_inputs,) -> (n_outputs,); compiled, a single pass over the codes."""
     n_groups = scale.shape[1] // 2  # in either half of the inputs
     shape = (len(codes), n_groups, -1)
-    low = levels[(codes & 15).long()].view(shape) * scale[:, :n_groups, None]
-    high = levels[(codes >> 4).long()].view(shape) * scale[:, n_groups:, None]
+    low = _look_up(levels, codes & 15).view(shape) * scale[:, :n_groups, None]
+    high = _look_up(levels, codes >> 4).view(shape) * scale[:, n_groups:, None]
     x_low, x_high = x.float().view(2, 1, n_groups, -1)
     y: Tensor = (low.float() * x_low + high.float() * x_high).sum(dim=(1, 2))
     return y.to(x.dtype)
@@ -186,12 +194,16 @@ def quantize_decoder(model: nn.Module, device: torch.device, dtype: torch.dtype)
             )
 
 
-def compile_matvecs(model: nn.Module) -> None:
-    """Give every quantized module in `model` the compiled product for a single token."""
-    int8 = compile_function(int8_matvec, any_shape=False)
-    four_bit = compile_function(four_bit_matvec, any_shape=False)
+def compile_quantized(model: nn.Module) -> None:
+    """Give every quantized module in `model` the compiled product for a single token, and one of
+    four bits the compiled expansion for more.
+    """
+    int8, four_bit, expansion = (
+        compile_function(function, any_shape=False)
+        for function in (int8_matvec, four_bit_matvec, expand)
+    )
     for module in model.modules():
         if isinstance(module, Int8Linear):
             module.matvec = int8
         elif isinstance(module, FourBitLinear):
-            module.matvec = four_bit
+            module.matvec, module.expand = four_bit, expansion
