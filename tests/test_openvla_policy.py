@@ -157,6 +157,11 @@ def test_a_bare_prompt_is_another_measurement(config: dict[str, Any]) -> None:
     assert not np.array_equal(template.act(asked)[0], bare.act(asked)[0])
 
 
+def test_a_device_is_checked_before_a_checkpoint_is_looked_for(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"got policy\.device=gpu"):
+        construct({**config, "checkpoint": "/no/such/folder", "device": "gpu"})
+
+
 def test_preparation_that_is_neither_recorded_nor_stated_is_asked_for(
     config: dict[str, Any],
 ) -> None:

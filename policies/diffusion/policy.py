@@ -10,6 +10,7 @@ import torch
 
 from vla_bench.actions import ActionSpec
 from vla_bench.policies.bundled import checkpoint_folder
+from vla_bench.policies.device import device_of
 from vla_bench.policies.diffusion.checkpoint import load_model
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.language import text_encoder
@@ -40,6 +41,7 @@ class DiffusionPolicy:
     weights: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self._device = device_of(self.device)
         network = load_model(self.checkpoint, self.model)
         self.weights = fingerprint([checkpoint_folder(self.checkpoint)])
         spec = network.spec
@@ -47,7 +49,6 @@ class DiffusionPolicy:
         self.sampler.check(spec.diffusion)
         language = spec.observation.language
         self._encode_text = None if language is None else text_encoder(language)
-        self._device = torch.device(self.device)
         self._network = network.to(self._device)
         self.cameras = tuple(self.interface.cameras.values())
         self.action_spec = self.interface.actions.action_spec

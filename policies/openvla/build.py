@@ -29,11 +29,13 @@ eagerly the indices and levels of the largest projection's 90 million weights: r
 def build_model(
     config: OpenVLAConfig, weights: Weights, device: torch.device, precision: str
 ) -> OpenVLAModel:
-    """Ready to infer. Raises ConfigError when `device` is absent or has too little memory."""
+    """Ready to infer. Raises ConfigError when `device` has too little memory."""
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     model = OpenVLAModel.on_meta(config)
-    check_device(model, device, precision)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        check_memory(model, precision, free)
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
 
     def place(name: str, tensor: Tensor) -> Tensor:
@@ -77,24 +79,6 @@ def weight_bytes(model: OpenVLAModel, precision: str) -> float:
         quantized = _PROJECTION.match(name) or precision == "fp32"
         total += parameter.numel() * _BYTES[precision if quantized else "bf16"]
     return total
-
-
-def check_device(model: OpenVLAModel, device: torch.device, precision: str) -> None:
-    """Raises ConfigError when `device` is a GPU that is not there or not large enough."""
-    if device.type != "cuda":
-        return
-    if not torch.cuda.is_available():
-        raise ConfigError(
-            "policy.device=cuda, but torch sees no GPU. Type policy.device=cpu, or install a CUDA "
-            "build of torch (https://pytorch.org/get-started)."
-        )
-    n_gpus = torch.cuda.device_count()
-    if (device.index or 0) >= n_gpus:
-        raise ConfigError(
-            f"policy.device={device}, but torch sees {n_gpus} GPU(s): cuda:0 to cuda:{n_gpus - 1}."
-        )
-    free, _ = torch.cuda.mem_get_info(device)
-    check_memory(model, precision, free)
 
 
 def check_memory(model: OpenVLAModel, precision: str, free_bytes: float) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from vla_bench.actions import DELTA_TCP_POSE, ActionSpec
 from vla_bench.errors import ConfigError
+from vla_bench.policies.device import device_of
 from vla_bench.policies.openvla.adapter import with_base
 from vla_bench.policies.openvla.checkpoint import read_config
 from vla_bench.policies.openvla.pretrained import OpenVLA, Options
@@ -60,6 +59,7 @@ class OpenVLAPolicy:
 
     def __post_init__(self) -> None:
         self._convention = RobotConvention(self.robot, self.sticky_gripper)
+        device = device_of(self.device)  # before anything is downloaded
         self.cameras = (self.camera,)
         checkpoint, adapter = with_base(self.checkpoint, self.adapter)
         if self.name is None:
@@ -77,7 +77,7 @@ class OpenVLAPolicy:
         )
         self._model = OpenVLA.from_pretrained(
             checkpoint,
-            device=torch.device(self.device),
+            device=device,
             dtype=self.precision,
             options=options,
         )

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from vla_bench.errors import PolicyError, unknown_name
+from vla_bench.policies.device import device_of
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.adapter import read_adapter, with_base
 from vla_bench.policies.openvla.build import build_model
@@ -102,8 +103,9 @@ class OpenVLA:
 
         `dtype` is a torch dtype or a precision: fp32, bf16, int8, nf4, int4. Raises
         CheckpointError for what is wrong with the files, ConfigError for a device or precision
-        that cannot be had.
+        that cannot be had; a device is cpu, cuda, cuda:N or mps.
         """
+        place = device_of(device)
         path, adapter = with_base(path, options.adapter)
         folder = locate(path)
         config, weights = read_config(folder), open_weights(folder)
@@ -112,7 +114,7 @@ class OpenVLA:
             folders.append(locate(adapter))
             weights = read_adapter(folders[-1]).merge(weights)
         precision = _NAMES.get(dtype, str(dtype))
-        model = build_model(config, weights, torch.device(device), precision)
+        model = build_model(config, weights, place, precision)
         return cls(
             Engine(model, options.compile),
             Prompter.read(folder, config.prompt, options.prompt),

@@ -153,7 +153,7 @@ def expand(codes: Tensor, scale: Tensor, levels: Tensor) -> Tensor:
 
 
 def _look_up(levels: Tensor, codes: Tensor) -> Tensor:
-    """Flat. By `index_select`, which takes four-byte indices as they are; `levels[...]` would not."""
+    """Flat. `index_select` takes four-byte indices as they are; `levels[...]` would widen them."""
     return levels.index_select(0, codes.flatten().int())
 
 
