@@ -18,8 +18,8 @@ from openvla_toys import (
     write_toy,
 )
 
-from vla_bench.errors import ConfigError, PolicyError
-from vla_bench.policies.openvla import OpenVLA
+from vla_bench.errors import ConfigError, MissingDependencyError, PolicyError
+from vla_bench.policies.openvla import OpenVLA, kernels
 from vla_bench.policies.openvla.pretrained import Options
 from vla_bench.policies.openvla.prompt import Prompter
 
@@ -171,6 +171,34 @@ def test_a_bad_request_is_refused_with_what_came(
 ) -> None:
     with pytest.raises(PolicyError, match=message):
         OpenVLA.from_pretrained(toy_folder).predict(images, instructions)
+
+
+@pytest.mark.slow  # imports torch's compiler
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+def test_an_absent_compiler_is_named_before_a_checkpoint_is_looked_for() -> None:
+    from torch._inductor.utils import fresh_cache
+
+    torch._dynamo.reset()
+    patch = torch._inductor.config.patch({"cpp.cxx": (None, "no-such-g++")})
+    with patch, fresh_cache(), pytest.raises(MissingDependencyError) as caught:
+        OpenVLA.from_pretrained("/no/such/folder", options=Options(compile=True))
+    text = str(caught.value)
+    assert text.startswith("policy.compile=true needs a C++ compiler (g++), but torch.compile")
+    assert "No working C++ compiler found" in text
+    assert text.endswith("or type policy.compile=false.")
+
+
+def test_a_compiler_that_fails_is_told_as_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("Failed to find C compiler.\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr(kernels, "compile_function", lambda *_, **__: refuse)
+    with pytest.raises(MissingDependencyError) as caught:
+        OpenVLA.from_pretrained("/no/such/folder", options=Options(compile=True))
+    assert str(caught.value) == (
+        "policy.compile=true needs a C++ compiler (g++), but torch.compile ended in: Failed to "
+        "find C compiler. Install it, or type policy.compile=false."
+    )
 
 
 @pytest.mark.slow  # compiles: minutes on a cold cache and a busy machine

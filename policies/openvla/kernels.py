@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from vla_bench.errors import MissingDependencyError
+
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm over the last axis; statistics in fp32, scale in x's dtype.
@@ -66,6 +68,19 @@ EAGER = Kernels(rms_norm, add_rms_norm, rotate, swiglu)
 def compile_kernels() -> Kernels:
     """Every kernel through torch.compile: needs Triton on a GPU, a C++ compiler on a CPU."""
     return Kernels(*(compile_function(function, True) for function in vars(EAGER).values()))
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raises MissingDependencyError unless torch.compile works for `device` here."""
+    try:
+        compile_function(swiglu, any_shape=True)(torch.ones(2, 3, 8, device=device))
+    except RuntimeError as error:  # of torch's compiler, of Triton or of its launcher
+        needed = "a C++ compiler (g++)" if device.type == "cpu" else "Triton and a C compiler (gcc)"
+        reason = str(error).partition("\n")[0]
+        raise MissingDependencyError(
+            f"policy.compile=true needs {needed}, but torch.compile ended in: {reason} Install it, "
+            "or type policy.compile=false."
+        ) from error
 
 
 @functools.cache  # torch counts every compilation of a function against one limit per process

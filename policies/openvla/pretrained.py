@@ -23,6 +23,7 @@ from vla_bench.policies.openvla.checkpoint import open_weights, read_config
 from vla_bench.policies.openvla.engine import Engine
 from vla_bench.policies.openvla.generate import Decoding
 from vla_bench.policies.openvla.image import check_image, to_input_size
+from vla_bench.policies.openvla.kernels import check_compiler
 from vla_bench.policies.openvla.prompt import Prompter
 from vla_bench.policies.openvla.resize import Preparation, recorded_preparation
 from vla_bench.policies.openvla.source import locate
@@ -103,9 +104,12 @@ class OpenVLA:
 
         `dtype` is a torch dtype or a precision: fp32, bf16, int8, nf4, int4. Raises
         CheckpointError for what is wrong with the files, ConfigError for a device or precision
-        that cannot be had; a device is cpu, cuda, cuda:N or mps.
+        that cannot be had (a device is cpu, cuda, cuda:N or mps), MissingDependencyError where
+        nothing can be compiled.
         """
         place = device_of(device)
+        if options.compile:
+            check_compiler(place)
         path, adapter = with_base(path, options.adapter)
         folder = locate(path)
         config, weights = read_config(folder), open_weights(folder)
