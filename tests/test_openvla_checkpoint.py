@@ -250,8 +250,38 @@ def test_memory_that_runs_out_while_loading_says_what_to_type(
         raise torch.OutOfMemoryError("Tried to allocate 344.00 MiB.")
 
     monkeypatch.setattr("vla_bench.policies.openvla.build.quantize", full)
-    with pytest.raises(ConfigError, match=r"to load precision nf4 on cpu: Tried .* of fewer bits"):
-        OpenVLA.from_pretrained(toy, dtype="nf4")
+    for precision, advice in (
+        ("int8", "or type a policy.precision of fewer bits or policy.device=cpu."),
+        ("nf4", "or type policy.device=cpu."),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            OpenVLA.from_pretrained(toy, dtype=precision)
+        assert str(caught.value) == (
+            f"Not enough GPU memory to load precision {precision} on cpu: Tried to allocate 344.00 "
+            f"MiB. Free some, {advice}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [("bf16", "n_lanes or policy.precision=int4."), ("int4", "n_lanes.")],
+)
+def test_memory_that_runs_out_while_acting_says_what_to_type(
+    precision: str, advice: str, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("Tried to allocate 344.00 MiB.")
+
+    model = OpenVLA.from_pretrained(toy, dtype=precision)
+    monkeypatch.setattr(OpenVLAModel, "prefill", full)
+    images, instructions = [np.zeros((8, 8, 3), np.uint8)] * 2, ["go", "go on"]
+    for ask in (model.predict, model.logits):
+        with pytest.raises(PolicyError) as caught:
+            ask(images, instructions)
+        assert str(caught.value) == (
+            "GPU memory ran out with a batch of 2: Tried to allocate 344.00 MiB. Type a smaller "
+            f"{advice}"
+        )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

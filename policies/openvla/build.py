@@ -46,9 +46,10 @@ def build_model(
         model.drop_unused()
         _place_projections(model.language_model.model, device, precision)
     except torch.OutOfMemoryError as error:
+        smaller = "" if precision in ("nf4", "int4") else "a policy.precision of fewer bits or "
         raise ConfigError(
             f"Not enough GPU memory to load precision {precision} on {device}: {error} Free some, "
-            "or type a policy.precision of fewer bits or policy.device=cpu."
+            f"or type {smaller}policy.device=cpu."
         ) from error
     return model
 

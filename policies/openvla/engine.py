@@ -7,7 +7,8 @@ GPU takes longer than the launches, which then overlap with it: no graph, no pad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from vla_bench.errors import PolicyError
 from vla_bench.policies.openvla.generate import Decoding, Inputs, generate, prompt_logits
 from vla_bench.policies.openvla.kernels import compile_kernels
 from vla_bench.policies.openvla.model import OpenVLAModel
-from vla_bench.policies.openvla.quantize import compile_quantized
+from vla_bench.policies.openvla.quantize import compile_quantized, has_four_bits
 
 GRAPH_MAX_BATCH = 8
 PROMPT_BUCKET = 8
@@ -48,14 +49,8 @@ class Engine:
     ) -> NDArray[np.int64]:
         """(2, b, n_tokens): see `generate.generate`. Images are (b, side, side, 3)."""
         inputs = self._inputs(images, prompts, decoding.n_tokens)
-        try:
-            picks = self._run(inputs, decoding)
-        except torch.OutOfMemoryError as error:
-            raise PolicyError(
-                f"GPU memory ran out with a batch of {len(images)}: {error}. Use fewer lanes or "
-                "policy.precision=int4."
-            ) from error
-        return picks.cpu().numpy()
+        with self._telling_what_fits(len(images)):
+            return self._run(inputs, decoding).cpu().numpy()
 
     def _run(self, inputs: Inputs, decoding: Decoding) -> Tensor:
         if not (self.compiled and self._on_gpu and len(inputs.ids) <= GRAPH_MAX_BATCH):
@@ -68,7 +63,20 @@ class Engine:
     ) -> NDArray[np.float32]:
         """(b, n_tokens) after the last id of each prompt."""
         inputs = self._inputs(images, prompts, n_tokens=0)
-        return prompt_logits(self.model, inputs.to(self.model.device)).cpu().numpy()
+        with self._telling_what_fits(len(images)):
+            return prompt_logits(self.model, inputs.to(self.model.device)).cpu().numpy()
+
+    @contextmanager
+    def _telling_what_fits(self, batch: int) -> Iterator[None]:
+        """Memory that runs out becomes a PolicyError with what to type."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            smaller = "" if has_four_bits(self.model) else " or policy.precision=int4"
+            raise PolicyError(
+                f"GPU memory ran out with a batch of {batch}: {error} Type a smaller "
+                f"n_lanes{smaller}."
+            ) from error
 
     @property
     def _on_gpu(self) -> bool:

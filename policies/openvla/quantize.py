@@ -194,6 +194,11 @@ def quantize_decoder(model: nn.Module, device: torch.device, dtype: torch.dtype)
             )
 
 
+def has_four_bits(model: nn.Module) -> bool:
+    """Whether no precision would make `model` smaller."""
+    return any(isinstance(module, FourBitLinear) for module in model.modules())
+
+
 def compile_quantized(model: nn.Module) -> None:
     """Give every quantized module in `model` the compiled product for a single token, and one of
     four bits the compiled expansion for more.
