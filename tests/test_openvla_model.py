@@ -92,6 +92,28 @@ def test_features_and_projections_are_the_published_ones(golden: Golden) -> None
         assert difference(projected[0], golden.array(case["case"], "projector")) < 1e-5
 
 
+def test_patches_are_embedded_without_tf32_and_nothing_else_is_changed(
+    fused: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convolutions: Any = torch.backends.cudnn.conv
+    embed = fused.model.vision_backbone.featurizer.patch_embed
+    seen: list[str] = []
+    inner = embed.proj.forward
+
+    def watched(pixels: Tensor) -> Tensor:
+        seen.append(convolutions.fp32_precision)
+        return inner(pixels)
+
+    monkeypatch.setattr(embed.proj, "forward", watched)
+    for allowed in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        before = convolutions.fp32_precision
+        embed(torch.zeros(1, 3, 224, 224))
+        assert convolutions.fp32_precision == before
+        assert torch.backends.cudnn.allow_tf32 is allowed
+    assert seen == ["ieee", "ieee"]
+
+
 def test_hidden_states_and_logits_at_every_position_are_the_published_ones(golden: Golden) -> None:
     for case in golden.cases:
         pixels, ids = golden.pixels(case["image"]), torch.tensor([case["input_ids"]])

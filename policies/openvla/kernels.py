@@ -94,6 +94,20 @@ def compile_function(function: Callable[..., Any], any_shape: bool) -> Callable[
 
 
 @contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """fp32 convolutions in fp32: by default cuDNN rounds their operands to TF32's 10 bits, unlike
+    matrix products. Nothing else changes, on a CPU nothing at all.
+    """
+    convolutions: Any = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
+
+
+@contextmanager
 def quick_attention(device: torch.device) -> Iterator[None]:
     """In training: plain products for bf16 on a CPU, where torch 2.13's fused attention has a slow
     gradient; elsewhere what torch chooses.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vla_bench.policies.openvla.config import TowerConfig
+from vla_bench.policies.openvla.kernels import exact_convolutions
 
 NORM_EPS = 1e-6  # timm 0.9.10, vision_transformer.py: both towers
 
@@ -97,7 +98,8 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, side, side)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        patches: Tensor = self.proj(pixels)
+        with exact_convolutions():
+            patches: Tensor = self.proj(pixels)
         return patches.flatten(2).transpose(1, 2)
 
 
