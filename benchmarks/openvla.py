@@ -8,6 +8,11 @@ Milliseconds are medians of whole actions, from images in host memory to token i
 on a CPU process time of one thread, so that a busy machine gives the same figures.
 The loop that it is compared with is transformers' `LlamaForCausalLM.generate` behind the same
 towers, with nothing fused or captured.
+"ids equal to eager's" is the share of greedy token ids, from 0 to 1, that are those of our own
+model with nothing compiled or captured, in the same precision and batch: 1, but where the order of
+a sum decides between two tokens. On a CPU nothing is compiled unless `--compile` asks for it. On a
+GPU batches up to 8 (`engine.GRAPH_MAX_BATCH`) run as one CUDA graph each; in larger ones kernels
+are compiled, too, but there are no graphs.
 """
 
 from __future__ import annotations
@@ -17,9 +22,10 @@ from typing import Any
 import numpy as np
 import torch
 from openvla_bench import begin, free, parser, peaks, random_weights, timed
+from openvla_bound import N_ACTION_TOKENS, N_PROMPT_TOKENS, bound_ms
 from record import finish
 
-from vla_bench.policies.openvla.build import build_model, weight_bytes
+from vla_bench.policies.openvla.build import build_model
 from vla_bench.policies.openvla.checkpoint import load_weights
 from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.engine import Engine
@@ -27,14 +33,14 @@ from vla_bench.policies.openvla.generate import Decoding
 from vla_bench.policies.openvla.image import normalize_images
 from vla_bench.policies.openvla.model import OpenVLAModel
 
-N_PROMPT_TOKENS = 24  # of published instructions: 18 to 36
-DECODING = Decoding(7, 31744, 31999, substitute=False)
+DECODING = Decoding(N_ACTION_TOKENS, 31744, 31999, substitute=False)
 
 
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--precisions", nargs="+")
     options.add_argument("--batches", nargs="+", type=int)
+    options.add_argument("--compile", action="store_true", help="kernels on a CPU, too")
     arguments = options.parse_args()
     device, config = begin(arguments.device)
     on_gpu, repeats = device.type == "cuda", arguments.repeats or 10
@@ -46,21 +52,24 @@ def main() -> None:
     figures["generate() loop, batch 1, ms"] = loop_ms
     for precision in precisions:
         model = build_model(config, random_weights(config, device), device, precision)
-        engine = Engine(model, compiled=on_gpu)
-        for batch in batches:
+        eager = Engine(model, compiled=False)
+        eager_ids = [eager.generate(*request(batch), DECODING)[0] for batch in batches]
+        engine = Engine(model, compiled=on_gpu or arguments.compile)
+        for batch, expected in zip(batches, eager_ids):
             label = f"{precision}, batch {batch}"
             ids, milliseconds = measure(engine, batch, repeats)
             figures[f"{label}, ms"] = milliseconds
             figures[f"{label}, actions/s"] = 1000 * batch / milliseconds
-            bound = bound_ms(config, precision, batch, device)
-            if bound is not None:
-                figures[f"{label}, bound ms"] = bound
+            figures[f"{label}, ids equal to eager's"] = float((ids == expected).mean())
+            known = peaks(device, precision)
+            if known is not None:
+                figures[f"{label}, bound ms"] = bound_ms(config, precision, batch, known)
             if on_gpu:
                 figures[f"{label}, peak GB"] = torch.cuda.max_memory_allocated() / 1e9
             if precision == precisions[0] and batch == 1:
                 figures["generate() loop / ours"] = loop_ms / milliseconds
                 figures["ids equal to the loop's, of 7"] = float((ids[0] == loop_ids).sum())
-        del engine, model
+        del eager, engine, model
         free(device)
     finish(f"openvla_{arguments.device}", figures)
 
@@ -127,36 +136,6 @@ def transformers_decoder(model: OpenVLAModel, device: torch.device) -> Any:
     llama.load_state_dict(model.language_model.state_dict(), assign=True)
     llama.model.rotary_emb = type(llama.model.rotary_emb)(config).to(device)
     return llama
-
-
-def bound_ms(
-    config: OpenVLAConfig, precision: str, batch: int, device: torch.device
-) -> float | None:
-    """What the device's peaks allow, None where they are not listed.
-
-    Prefill is bound by arithmetic (2 FLOP per weight and token, attention besides), each of six
-    more tokens by reading decoder, head and cache.
-    """
-    known = peaks(device)
-    if known is None:
-        return None
-    bytes_per_second, flop_per_second = known
-    model = OpenVLAModel.on_meta(config)
-    model.drop_unused()
-    n_tokens = config.n_patches + N_PROMPT_TOKENS
-    text, decoder = config.decoder, model.language_model
-    n_vision = count(model.vision_backbone) + count(model.projector)
-    n_text = count(decoder.model.layers)
-    attention = 2 * n_tokens**2 * text.width * text.n_layers
-    prefill = 2 * (n_vision * config.n_patches + n_text * n_tokens) + attention
-    cache = 2 * 2 * text.width * text.n_layers * n_tokens
-    weights = weight_bytes(model, precision) - 2 * (n_vision + count(decoder.model.embed_tokens))
-    step = (weights + batch * cache) / bytes_per_second
-    return 1000 * (batch * prefill / flop_per_second + (DECODING.n_tokens - 1) * step)
-
-
-def count(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 if __name__ == "__main__":

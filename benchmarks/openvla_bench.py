@@ -23,7 +23,10 @@ from vla_bench.policies.openvla.config import (
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.native import published_config
 
-_PEAKS = {"H200": (4.8e12, 790e12), "H100": (3.35e12, 790e12)}
+_PEAKS = {"H200": (4.8e12, 790e12, 67e12), "H100": (3.35e12, 790e12, 67e12)}
+"""Bytes/s and, without TF32, fp32 FLOP/s of the data sheets; between them the bf16 FLOP/s that
+GEMMs reach.
+"""
 
 
 def parser(document: str) -> argparse.ArgumentParser:
@@ -81,10 +84,13 @@ def timed(call: Callable[[], object], repeats: int, device: torch.device) -> flo
     return statistics.median(durations)
 
 
-def peaks(device: torch.device) -> tuple[float, float] | None:
-    """Bytes/s (data sheet) and dense bf16 FLOP/s that GEMMs reach; None if not listed."""
+def peaks(device: torch.device, precision: str = "bf16") -> tuple[float, float] | None:
+    """Bytes/s and FLOP/s; None if not listed. Quantized weights are multiplied in bf16."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return next((peak for part, peak in _PEAKS.items() if part in name), None)
+    for part, (bytes_per_second, in_bf16, in_fp32) in _PEAKS.items():
+        if part in name:
+            return bytes_per_second, in_fp32 if precision == "fp32" else in_bf16
+    return None
 
 
 def free(device: torch.device) -> None:
