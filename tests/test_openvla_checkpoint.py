@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from vla_bench.policies.openvla.config import CheckpointError, parse_config
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.native import published_config, published_name
 from vla_bench.policies.openvla.pretrained import Options
-from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.source import identifying_files, locate
+from vla_bench.policies.openvla.stages import load_trainable
+from vla_bench.policies.weights import fingerprint
 
 CPU = torch.device("cpu")
 RELEASED = {"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}}
@@ -144,18 +147,50 @@ def to_native(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def test_a_native_prismatic_file_holds_the_same_model(toy: Path) -> None:
-    expected = load_file(toy / "model.safetensors")
+def make_native(toy: Path, *steps: str) -> list[Path]:
+    """Turn `toy` into a run of `steps`, whose projectors end in a bias of 0, 1, ..."""
+    tensors = load_file(toy / "model.safetensors")
     (toy / "model.safetensors").unlink()
     (toy / "checkpoints").mkdir()
-    path = toy / "checkpoints" / "step-000001.pt"
-    torch.save({"model": to_native(expected)}, path)
+    paths = [toy / "checkpoints" / step for step in steps]
+    for index, path in enumerate(paths):
+        bias = torch.full_like(tensors["projector.fc3.bias"], index)
+        changed = {} if len(steps) == 1 else {"projector.fc3.bias": bias}
+        torch.save({"model": to_native({**tensors, **changed})}, path)
+    return paths
+
+
+def test_a_native_prismatic_file_holds_the_same_model(toy: Path) -> None:
+    expected = load_file(toy / "model.safetensors")
+    (path,) = make_native(toy, "step-000001.pt")
     weights = open_weights(toy)
     assert weights.shapes == {name: tuple(t.shape) for name, t in expected.items()}
     assert all(torch.equal(weights.read(name), expected[name]) for name in expected)
     assert OpenVLA.from_pretrained(toy)
     torch.save({"model": {"projector": {}}}, path)
     assert "lacks vision_backbone, llm_backbone" in complaint(toy)
+
+
+def test_of_several_native_steps_one_is_named(toy: Path) -> None:
+    first, last = make_native(toy, "step-1-loss=0.9.pt", "step-2-loss=0.2.pt")
+    assert complaint(toy) == (
+        f"{toy} has 2 steps of a native run: checkpoints/step-1-loss=0.9.pt, "
+        f"checkpoints/step-2-loss=0.2.pt. Name one, for example \"policy.checkpoint='{last}'\" "
+        "(both quotes: shell and Hydra)"
+    )
+    for index, path in enumerate((first, last)):
+        model = OpenVLA.from_pretrained(path).engine.model
+        assert model.projector.fc3 is not None
+        assert (model.projector.fc3.bias == index).all()
+        assert list(OpenVLA.from_pretrained(path).statistics) == ["toy"]
+        trained = load_trainable(path, CPU, torch.float32)
+        assert trained.projector.fc3 is not None
+        assert (trained.projector.fc3.bias == index).all()
+    assert fingerprint(identifying_files(first)) != fingerprint(identifying_files(last))
+    first.unlink()
+    assert OpenVLA.from_pretrained(toy)
+    with pytest.raises(CheckpointError, match=r"step-1-loss=0.9.pt is absent: expected a .pt of"):
+        OpenVLA.from_pretrained(first)
 
 
 def test_native_names_of_a_single_tower_and_native_configs_are_understood() -> None:
@@ -331,12 +366,56 @@ def test_a_refusing_hub_is_explained(
 
 
 def test_a_hub_id_may_name_a_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def answer(repository: str, revision: str | None, **_: Any) -> str:
+    def answer(repository: str, revision: str | None, allow_patterns: list[str]) -> str:
         assert (repository, revision) == ("openvla/openvla-7b", "31f090d")
+        assert not any("pt" in pattern for pattern in allow_patterns)
+        (tmp_path / "model.safetensors").touch()
         return str(tmp_path)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
     assert locate("openvla/openvla-7b@31f090d") == tmp_path
+
+
+class NativeHub:
+    """A repository of a native run, as the hub would hand it out."""
+
+    def __init__(self, folder: Path, steps: Sequence[str]) -> None:
+        self._folder = folder
+        self._names = ["config.json", "config.yaml", "dataset_statistics.json", *steps]
+
+    def download(self, _: str, revision: str | None, allow_patterns: list[str]) -> str:
+        for name in self._names:
+            if revision is None and any(fnmatch(name, pattern) for pattern in allow_patterns):
+                (self._folder / name).parent.mkdir(exist_ok=True)
+                (self._folder / name).touch()
+        return str(self._folder)
+
+    def list(self, _: str, revision: str | None) -> list[str]:
+        assert revision is None
+        return self._names
+
+
+def test_a_native_run_comes_from_the_hub_with_its_one_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    steps = ["checkpoints/step-1.pt", "checkpoints/step-2.pt"]
+    for n_steps in (1, 2):
+        hub = NativeHub(tmp_path / str(n_steps), steps[:n_steps])
+        (tmp_path / str(n_steps)).mkdir()
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", hub.download)
+        monkeypatch.setattr(huggingface_hub, "list_repo_files", hub.list)
+        if n_steps == 1:
+            folder = locate("openvla/openvla-7b-prismatic")
+            found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+            assert found == {"config.json", "dataset_statistics.json", "checkpoints/step-1.pt"}
+    with pytest.raises(CheckpointError) as caught:
+        locate("openvla/openvla-7b-prismatic")
+    assert str(caught.value) == (
+        "openvla/openvla-7b-prismatic has 2 steps of a native run: checkpoints/step-1.pt, "
+        "checkpoints/step-2.pt. Type: hf download openvla/openvla-7b-prismatic config.json "
+        "dataset_statistics.json 'checkpoints/step-2.pt' --local-dir RUN, then "
+        "\"policy.checkpoint='RUN/checkpoints/step-2.pt'\""
+    )
 
 
 _LOAD = """

@@ -24,7 +24,7 @@ from vla_bench.construct import construct
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.openvla.lora import LoraSize, add_lora
 from vla_bench.policies.openvla.lora_file import save_lora
-from vla_bench.policies.openvla.policy import OpenVLAPolicy
+from vla_bench.policies.openvla.policy import OpenVLAPolicy, _called
 from vla_bench.policies.openvla.robots import RobotConvention, rotation_vector
 from vla_bench.policies.openvla.stages import load_trainable
 from vla_bench.policies.weights import fingerprint
@@ -134,6 +134,10 @@ def test_checkpoints_of_a_training_have_names_of_their_own(
         "step-000004": "carrot_step-000004 fp32",
         "best": "carrot_step-000004 fp32",
     }
+
+
+def test_a_step_of_a_native_run_is_called_by_run_and_step() -> None:
+    assert _called("/runs/mine/checkpoints/step-2-loss=0.2.pt") == "mine_step-2-loss=0.2"
 
 
 def test_it_says_which_weights_it_loaded_and_which_adapter(

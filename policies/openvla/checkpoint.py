@@ -66,10 +66,13 @@ def read_config(folder: Path) -> OpenVLAConfig:
 
 
 def open_weights(folder: Path) -> Weights:
-    """The safetensors of `folder`, sharded or not, or else its one native Prismatic ``.pt``.
+    """The safetensors of `folder`, sharded or not, or else its one native Prismatic ``.pt``, which
+    `folder` may also be itself.
 
     Raises CheckpointError naming the files that are absent or damaged.
     """
+    if folder.is_file():
+        return _open_native(folder)
     index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
     if index.exists():
         files = sorted({folder / name for name in read_json(index)["weight_map"].values()})
@@ -79,10 +82,15 @@ def open_weights(folder: Path) -> Weights:
     native = sorted([*folder.glob("*.pt"), *folder.glob("checkpoints/*.pt")])
     if len(native) == 1:
         return _open_native(native[0])
-    found = f"{len(native)} .pt files" if native else "none of them"
+    if native:
+        raise CheckpointError(
+            f"{folder} has {len(native)} steps of a native run: "
+            f"{', '.join(str(path.relative_to(folder)) for path in native)}. Name one, for example "
+            f"\"policy.checkpoint='{native[-1]}'\" (both quotes: shell and Hydra)"
+        )
     raise CheckpointError(
         f"{folder}: expected model.safetensors, model.safetensors.index.json with its shards, or "
-        f"one native .pt file; found {found}."
+        "one native .pt file; found none of them."
     )
 
 

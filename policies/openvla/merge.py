@@ -17,7 +17,7 @@ from vla_bench.policies.openvla.adapter import read_adapter, with_base
 from vla_bench.policies.openvla.checkpoint import open_weights
 from vla_bench.policies.openvla.config import read_json
 from vla_bench.policies.openvla.export import copy_layout, in_bf16, write_weights
-from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.source import locate, named_step
 from vla_bench.store import write_json
 
 _STATISTICS = "dataset_statistics.json"
@@ -33,7 +33,7 @@ def merge(adapter: str, base: str | None, output: Path, shard_bytes: int) -> Non
         raise ConfigError(f"{output} is not empty: give output=... another folder.")
     checkpoint = base if base is not None else with_base(adapter, None)[0]
     updates, weights = locate(adapter), locate(checkpoint)
-    merged = read_adapter(updates).merge(open_weights(weights))
+    merged = read_adapter(updates).merge(open_weights(named_step(checkpoint) or weights))
     copy_layout(weights, output)
     write_weights(output, merged, in_bf16, shard_bytes)
     blocks = [read_json(f / _STATISTICS) for f in (weights, updates) if (f / _STATISTICS).exists()]

@@ -16,7 +16,7 @@ from vla_bench.policies.openvla.pretrained import OpenVLA, Options
 from vla_bench.policies.openvla.resize import read_preparation
 from vla_bench.policies.openvla.robots import RobotConvention, check_rotation
 from vla_bench.policies.openvla.scratch import ModelSpec, config_of
-from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.source import identifying_files, locate, run_folder
 from vla_bench.policies.openvla.statistics import choose_statistics
 from vla_bench.policies.weights import fingerprint
 from vla_bench.protocols import FloatArray, Request
@@ -64,8 +64,9 @@ class OpenVLAPolicy:
         checkpoint, adapter = with_base(self.checkpoint, self.adapter)
         if self.name is None:
             self.name = self._name(checkpoint, adapter)
-        folders = [locate(path) for path in (adapter, checkpoint) if path is not None]
-        self.weights = fingerprint(folders)
+        named = [path for path in (adapter, checkpoint) if path is not None]
+        folders = [locate(path) for path in named]
+        self.weights = fingerprint([file for path in named for file in identifying_files(path)])
         self._check_model(folders[-1])
         check_rotation(folders, self._convention)
         options = Options(
@@ -133,6 +134,8 @@ class OpenVLAPolicy:
 def _called(weights: str | Path) -> str:
     """The folder's name; of what a training has written, the training's and the step's."""
     folder = Path(weights).expanduser()
+    if folder.suffix == ".pt":
+        return f"{run_folder(folder).resolve().name}_{folder.stem}"
     if folder.name != "policy":
         return folder.name
     step = folder.resolve().parent  # behind checkpoints/best, too

@@ -26,7 +26,7 @@ from vla_bench.policies.openvla.image import check_image, to_input_size
 from vla_bench.policies.openvla.kernels import check_compiler
 from vla_bench.policies.openvla.prompt import Prompter
 from vla_bench.policies.openvla.resize import Preparation, recorded_preparation
-from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.source import locate, named_step
 from vla_bench.policies.openvla.statistics import (
     ActionStatistics,
     choose_statistics,
@@ -100,7 +100,8 @@ class OpenVLA:
         dtype: str | torch.dtype = torch.float32,
         options: Options = Options(),
     ) -> OpenVLA:
-        """From a folder (Hugging Face or native layout) or a hub id, `owner/name[@revision]`.
+        """From a folder (Hugging Face or native layout), a native run's `.pt`, or a hub id,
+        `owner/name[@revision]`.
 
         `dtype` is a torch dtype or a precision: fp32, bf16, int8, nf4, int4. Raises
         CheckpointError for what is wrong with the files, ConfigError for a device or precision
@@ -112,7 +113,7 @@ class OpenVLA:
             check_compiler(place)
         path, adapter = with_base(path, options.adapter)
         folder = locate(path)
-        config, weights = read_config(folder), open_weights(folder)
+        config, weights = read_config(folder), open_weights(named_step(path) or folder)
         folders = [folder]
         if adapter is not None:
             folders.append(locate(adapter))

@@ -24,6 +24,7 @@ from vla_bench.policies.openvla.checkpoint import (
 from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.quantize import PROJECTION, quantize_decoder
+from vla_bench.policies.openvla.source import run_folder
 from vla_bench.policies.training.learner import Group
 
 _ENDS = r"language_model\.(model\.embed_tokens|model\.layers\.{last}|lm_head)\."
@@ -40,8 +41,9 @@ STAGES: Mapping[str, str] = {
 def load_trainable(
     folder: Path, device: torch.device, dtype: torch.dtype, quantized: bool = False
 ) -> OpenVLAModel:
-    """The checkpoint in `folder` as `trainable`."""
-    return trainable(read_config(folder), open_weights(folder), device, dtype, quantized)
+    """The checkpoint in `folder`, or a native run's ``.pt``, as `trainable`."""
+    config = read_config(run_folder(folder))
+    return trainable(config, open_weights(folder), device, dtype, quantized)
 
 
 def trainable(

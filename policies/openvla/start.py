@@ -17,6 +17,7 @@ from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.native import published_config
 from vla_bench.policies.openvla.scratch import config_of, write_new
+from vla_bench.policies.openvla.source import run_folder
 from vla_bench.policies.training.settings import Settings
 from vla_bench.store import differences, write_json
 
@@ -96,7 +97,7 @@ def config_of_start(settings: Settings) -> tuple[OpenVLAConfig, str]:
         raise ConfigError(_NOTHING)
     if name is None:
         return config_of(construct(policy["model"])), "policy.model"
-    folder = Path(name).expanduser()
+    folder = run_folder(Path(name).expanduser())
     if folder.is_dir():
         return read_config(folder), str(folder)
     published = published_config({"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}})

@@ -33,7 +33,7 @@ from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.prompt import Prompter
 from vla_bench.policies.openvla.resize import TRAINED_RESIZE, Preparation, input_image, recorded_box
 from vla_bench.policies.openvla.robots import RobotConvention
-from vla_bench.policies.openvla.source import locate
+from vla_bench.policies.openvla.source import locate, named_step
 from vla_bench.policies.openvla.stages import groups_of
 from vla_bench.policies.openvla.start import Start, first_checkpoint, method_of
 from vla_bench.policies.openvla.towers import TowerLearner
@@ -168,7 +168,7 @@ class OpenVLALearner:
     def _base(self) -> str:
         """What an adapter calls its checkpoint: a hub id as given, a folder so that it is found."""
         folder = Path(self._start.name).expanduser()
-        return str(folder.resolve()) if folder.is_dir() else self._start.name
+        return str(folder.resolve()) if folder.exists() else self._start.name
 
 
 def learner(settings: Settings) -> Learner:
@@ -179,13 +179,13 @@ def learner(settings: Settings) -> Learner:
     camera, record = policy["camera"], recorded(settings)
     name = first_checkpoint(settings)
     folder, cpu = locate(name), torch.device("cpu")  # the loop says which GPU
-    size = read_config(folder).image_size
+    size, place = read_config(folder).image_size, named_step(name) or folder
     box = recorded_box([folder]) if policy["box"] is None else to_box(policy["box"])
     frames = record.at_views({camera: View(size, size, box)})
     if isinstance(method, Towers):
-        start = Start(name, folder, method.load(folder, cpu))
+        start = Start(name, folder, method.load(place, cpu))
         return TowerLearner(start, method, frames, camera, record.n_used(frames), box)
-    start = Start(name, folder, method.load(folder, cpu, settings.seed))
+    start = Start(name, folder, method.load(place, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
     return OpenVLALearner(start, method, data, camera, record.n_used(data), box, record.owners)
