@@ -56,6 +56,12 @@ def test_records_do_not_depend_on_the_number_of_lanes(history: int, chunk: int) 
     assert set(one) == {spec.id for spec in PLAN}
 
 
+def test_what_a_policy_counts_is_in_the_episodes_record() -> None:
+    records = play(Walker(), corridor(horizon=7), n_lanes=3)
+    assert {r.n_inferences for r in records.values()} != {0}
+    assert all(r.counts == {"calls": r.n_inferences} for r in records.values())
+
+
 def test_lanes_that_wait_together_are_answered_together() -> None:
     policy = Walker(act_seconds=0.02)
     play(policy, corridor(horizon=20), n_lanes=3)

@@ -198,9 +198,16 @@ def test_substituted_tokens_are_counted_and_logged(
     policy = construct({**config, "invalid_tokens": "substitute"})
     head = policy._model.engine.model.language_model.lm_head.weight
     head[2] = 2.0 * head[-64 - 256 : -64].abs().amax(0)
+    asked = requests(random_images(8))
     with caplog.at_level(logging.WARNING):
-        policy.act(requests(random_images(8)))
-    assert policy.n_substituted_tokens > 0
+        policy.act(asked)
+        once = [request.counts.get("substituted_tokens", 0) for request in asked]
+        policy.act(asked)
+    assert [request.counts.get("substituted_tokens", 0) for request in asked] == [
+        2 * count for count in once
+    ]
+    assert len(set(once)) > 1
+    assert policy.n_substituted_tokens == 2 * sum(once) > 0
     assert f"({policy.n_substituted_tokens} in all)" in caplog.text
     refusing = construct(config)
     refusing._model.engine.model.language_model.lm_head.weight.copy_(head)

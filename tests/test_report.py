@@ -181,6 +181,16 @@ def test_every_session_of_a_run_is_named_in_markdown(tmp_path: Path) -> None:
     assert "; commit new, image check" in again
 
 
+def test_what_a_policy_counted_is_shown_with_its_run(tmp_path: Path) -> None:
+    said = "substituted_tokens"
+    plain = write(tmp_path / "plain", EXPERT)
+    assert said not in plain.md.read_text() + plain.html.read_text()
+    counting = write(tmp_path / "counting", replace(EXPERT, counts={said: 2}))
+    counted = f"{said} 24 in 12 of 12 episodes"
+    assert f"; the policy counted: {counted}" in counting.md.read_text()
+    assert f"<dt>the policy counted</dt><dd>{counted}</dd>" in counting.html.read_text()
+
+
 def test_uncommitted_changes_and_a_skipped_image_check_are_shown(tmp_path: Path) -> None:
     clean = write(tmp_path / "clean", EXPERT).html.read_text()
     dirty = write(tmp_path / "dirty", LEARNED).html.read_text()

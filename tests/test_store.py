@@ -47,6 +47,19 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         assert run.records[spec.id].to_dict() == record(spec).to_dict()
 
 
+def test_counts_are_kept_and_runs_from_before_there_were_any_are_read(tmp_path: Path) -> None:
+    with start(tmp_path) as writer:
+        writer.append(replace(record(PLAN[0]), counts={"substituted_tokens": 3}))
+        writer.append(record(PLAN[1]))
+    lines = (tmp_path / "episodes.jsonl").read_text()
+    assert lines.count('"counts":{}') + lines.count('"counts": {}') == 1
+    old = lines.replace(',"counts":{}', "").replace(', "counts": {}', "")
+    (tmp_path / "episodes.jsonl").write_text(old)
+    records = store.read_run(tmp_path).records
+    assert records[PLAN[0].id].counts == {"substituted_tokens": 3}
+    assert records[PLAN[1].id].counts == {}
+
+
 def test_a_run_without_its_actions_can_still_be_tabulated(tmp_path: Path) -> None:
     with start(tmp_path) as writer:
         writer.append(record(PLAN[0]))

@@ -37,6 +37,7 @@ class ToyRun:
     variation: str = "none"
     image: Callable[[EpisodeSpec], str] = lambda spec: f"image of {spec.task} {spec.index}"
     events: Callable[[EpisodeSpec, Outcome], Mapping[str, int]] = lambda *_: {}
+    counts: Mapping[str, int] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
 
@@ -95,6 +96,7 @@ class ToyRun:
             first_image_sha256=self.image(spec),
             image_check="passed",
             actions=np.zeros((10, 1)),
+            counts=self.counts,
         )
 
 

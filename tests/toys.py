@@ -151,7 +151,7 @@ class Walker:
         return [self._rows(r) for r in requests]
 
     def _rows(self, request: Request) -> FloatArray:
-        request.memory["calls"] = request.memory.get("calls", 0) + 1
+        request.memory["calls"] = request.counts["calls"] = request.memory.get("calls", 0) + 1
         if not self._troubled or request.episode_id == self._troubled:
             if self._trouble == "raise":
                 raise ValueError("the policy fell over")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class EpisodeRecord:
         image_check: ``passed``, ``skipped`` or ``no cameras``: the image-sensitivity self-test.
         actions: (n_steps, dim), every executed row, in the env's action spec.
         fault, error: On error: whose fault, and the traceback.
+        counts: What the policy counted (`Request.counts`), e.g. tokens it replaced.
     """
 
     spec: EpisodeSpec
@@ -85,6 +86,7 @@ class EpisodeRecord:
     actions: NDArray[np.float64]
     fault: Fault | None = None
     error: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def success(self) -> bool | None:
@@ -95,7 +97,7 @@ class EpisodeRecord:
         """Plain JSON types; everything but `actions`."""
         data = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "actions"}
         data["spec"] = asdict(self.spec)
-        data["events"] = dict(self.events)
+        data["events"], data["counts"] = dict(self.events), dict(self.counts)
         data["outcome"] = self.outcome.value
         data["fault"] = None if self.fault is None else self.fault.value
         return data

@@ -46,13 +46,14 @@ class _Seat:
     question: Sequence[Observation] | None = None
     answered: bool = False  # whether this episode has had an answer yet
     memory: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     policy_seconds: float = 0.0
 
     def request(self) -> Request:
         assert self.task is not None
         assert self.question is not None
         spec = self.task.spec
-        return Request(spec.id, self.question, spec.seed, self.memory)
+        return Request(spec.id, self.question, spec.seed, self.memory, self.counts)
 
 
 class _Pace:
@@ -154,16 +155,16 @@ class _Evaluation:
             self._pace.asked(seat, now)
             seat.question, seat.heard_at = observations_of(message), now
             return
-        seconds = seat.policy_seconds
+        seconds, counts = seat.policy_seconds, seat.counts
         self._begin_next(seat)
         if message["kind"] == "record":
-            yield replace(record_of(message), policy_seconds=seconds)
+            yield replace(record_of(message), policy_seconds=seconds, counts=counts)
 
     def _begin_next(self, seat: _Seat) -> None:
         """Give the seat's lane its next episode, if there is one."""
         seat.task = self._queue.popleft() if self._queue else None
         seat.opening, seat.n_openings = False, 0
-        seat.question, seat.answered, seat.memory = None, False, {}
+        seat.question, seat.answered, seat.memory, seat.counts = None, False, {}, {}
         seat.policy_seconds, seat.heard_at = 0.0, time.perf_counter()
         if seat.task is not None:
             seat.lane.run(seat.task.spec, self._view)

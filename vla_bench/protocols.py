@@ -71,12 +71,15 @@ class Request:
         seed: The episode's seed. Whatever a policy samples must follow from it alone.
         memory: A dict that belongs to this episode, empty at its start, kept between its
             requests: the policy's to use as it likes.
+        counts: As `memory`, but written into the episode's record when it ends: name -> how often
+            something happened that a reader of the results must know, e.g. tokens replaced.
     """
 
     episode_id: str
     observations: Sequence[Observation]
     seed: int
     memory: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Policy(Protocol):

@@ -36,6 +36,7 @@ _MISSING: dict[str, Any] = {
     "image_check": "",
     "fault": None,
     "error": None,
+    "counts": {},
 }
 
 
@@ -44,7 +45,8 @@ def episodes(runs: Sequence[Run]) -> pd.DataFrame:
 
     Columns: policy, privileged, env, the fields of `EpisodeSpec` and those of `EpisodeRecord`
     (without its actions), folder. ``outcome`` is also ``missing``; ``success`` is NA unless the
-    episode finished; ``events`` maps a sub-goal to the control step that first reached it.
+    episode finished; ``events`` maps a sub-goal to the control step that first reached it,
+    ``counts`` what the policy counted to how often.
     """
     planned = [_row(run, spec, run.records.get(spec.id)) for run in runs for spec in run.plan]
     return pd.DataFrame(planned).astype({"success": "boolean", "score": "float64"})

@@ -21,6 +21,9 @@ from vla_bench.policies.openvla.statistics import choose_statistics
 from vla_bench.policies.weights import fingerprint
 from vla_bench.protocols import FloatArray, Request
 
+SUBSTITUTED = "substituted_tokens"
+"""Name of the count in `Request.counts`."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +95,8 @@ class OpenVLAPolicy:
             [observation.instruction for observation in latest],
             self.statistics_key,
         )
-        self._report(int(prediction.n_substituted.sum()))
+        for request, n_substituted in zip(requests, prediction.n_substituted.tolist()):
+            self._count(request, n_substituted)
         return [
             self._convention.convert(action, request.memory)[None]
             for action, request in zip(prediction.actions, requests)
@@ -120,12 +124,14 @@ class OpenVLAPolicy:
                 f"{self.robot} takes {self.action_spec.dim}: {', '.join(self.action_spec.names)}."
             )
 
-    def _report(self, n_substituted: int) -> None:
+    def _count(self, request: Request, n_substituted: int) -> None:
         if n_substituted:
+            request.counts[SUBSTITUTED] = request.counts.get(SUBSTITUTED, 0) + n_substituted
             self.n_substituted_tokens += n_substituted
             _log.warning(
-                "%s: %d tokens stood for no action and were substituted (%d in all)",
+                "%s, %s: %d tokens stood for no action and were substituted (%d in all)",
                 self.name,
+                request.episode_id,
                 n_substituted,
                 self.n_substituted_tokens,
             )

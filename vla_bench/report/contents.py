@@ -146,9 +146,9 @@ class Contents:
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Name -> frame as it goes into a CSV file."""
-        flat = self.episodes.assign(
-            events=[json.dumps(e, sort_keys=True) for e in self.episodes["events"]]
-        )
+        flat = self.episodes.copy()
+        for name in ("events", "counts"):
+            flat[name] = [json.dumps(each, sort_keys=True) for each in flat[name]]
         shown = {"published": self.published} if len(self.published) else {}
         return {
             "episodes": flat,

@@ -150,6 +150,7 @@ def _runs(contents: Contents) -> str:
     lines = []
     for run in contents.runs:
         checked = run.identity.get("image_check", "unknown")
+        counted = wording.counted(run)
         lines.append(
             f"- {_code(run.identity['policy']['name'])} on {_code(run.identity['env']['name'])}: "
             + "; ".join(
@@ -158,6 +159,7 @@ def _runs(contents: Contents) -> str:
                 f"image check {checked}, command {_code(str(session.get('command', 'unknown')))}"
                 for session in run.sessions or ({},)
             )
+            + (f"; the policy counted: {counted}" if counted else "")
         )
     return "## Runs\n\n" + "\n".join(lines)
 

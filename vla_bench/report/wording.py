@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from vla_bench.store import Run
 from vla_bench.table import COMPLETE, SUITE_MEAN
 
 DAGGER = "†"
@@ -50,6 +51,16 @@ PUBLISHED = (
     "Published for another robot or another benchmark, set beside by task: not comparable as a "
     "score. As printed, means too; it enters no interval, comparison or figure of this report."
 )
+
+
+def counted(run: Run) -> str:
+    """``substituted_tokens 12 in 3 of 96 episodes``; empty where the policy counted nothing."""
+    records = run.records.values()
+    parts = []
+    for name in sorted({name for record in records for name in record.counts}):
+        counts = [record.counts[name] for record in records if record.counts.get(name)]
+        parts.append(f"{name} {sum(counts)} in {len(counts)} of {len(records)} episodes")
+    return ", ".join(parts)
 
 
 def suite_title(env: str, variation: str) -> str:
