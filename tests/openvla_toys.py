@@ -42,12 +42,46 @@ def write_toy(folder: Path, seed: int = 0) -> Path:
 
 
 def copy_golden(shared: Path, name: str, target: Path) -> Path:
-    """A golden checkpoint that may be changed; the v01 one gets the other's tokenizer."""
+    """A golden checkpoint that may be changed; v01 gets the other's tokenizer and its words."""
     source = shared / "golden" / "openvla"
     target.mkdir()
     for path in [*(source / name).iterdir(), source / "tiny_openvla" / "tokenizer.json"]:
         shutil.copyfile(path, target / path.name)
+    if name == "tiny_openvla_v01":
+        tokenizer = json.loads((target / "tokenizer.json").read_text())
+        teach_vicuna(tokenizer)
+        (target / "tokenizer.json").write_text(json.dumps(tokenizer))
     return target
+
+
+_VICUNA_PIECES = (
+    "▁A 319 ▁chat 13563 ▁between 1546 ▁a 263 ▁curious 12758 ▁user 1404 ▁an 385 ▁artificial 23116 "
+    "▁intelligence 21082 ▁assistant 20255 ▁The 450 ▁gives 4076 ▁helpful 8444 ▁detailed 13173 "
+    "▁pol 1248 ite 568 ▁answers 6089 ▁questions 5155 ▁US 3148 ER 1001 SS 1799 IST 9047 ANT 13566"
+)
+"""Llama-2's pieces of the v01 template's words, which the golden tokenizer does not have."""
+
+
+def teach_vicuna(tokenizer: dict[str, Any]) -> None:
+    """Add `_VICUNA_PIECES` to the golden tokenizer.json, each at its id of Llama-2.
+
+    Whatever stood there moves; pieces on the way to longer ones go where nothing is.
+    """
+    vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
+    free = (piece for piece in list(vocabulary) if piece.startswith("⟦") and piece in vocabulary)
+    of_words: list[str] = []
+    of_ends: list[str] = []
+    words = _VICUNA_PIECES.split()
+    for piece, token in zip(words[::2], map(int, words[1::2])):
+        for end in range(2, len(piece) + 1):
+            part, merge = piece[:end], f"{piece[: end - 1]} {piece[end - 1]}"
+            (of_words if piece[0] == "▁" else of_ends).append(merge)
+            if part not in vocabulary:
+                vocabulary[part] = vocabulary.pop(next(free))
+        there = next(name for name, value in vocabulary.items() if value == token)
+        vocabulary[there], vocabulary[piece] = vocabulary[piece], token
+    merges = [*of_words, *tokenizer["model"]["merges"], *of_ends]
+    tokenizer["model"]["merges"] = list(dict.fromkeys(merges))
 
 
 def golden_cases(shared: Path, name: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openvla_toys import golden_cases, golden_image
+from openvla_toys import copy_golden, golden_cases, golden_image
 
 from vla_bench.errors import ConfigError, PolicyError
 from vla_bench.policies.openvla.action_tokens import CENTRES, EDGES, ActionTokens
@@ -155,6 +155,19 @@ def test_ids_of_the_golden_prompts_are_llama2s_and_end_with_the_space(
         assert prompter.ids(case["instruction"]) == case["input_ids"]
         assert case["input_ids"][-1] == 29871
     assert Prompter(prompter.tokenizer, "v0", "bare").ids("to the ")[-2:] != [29871, 29871]
+
+
+def test_ids_of_the_golden_v01_prompts_are_llama2s_and_end_with_the_space(
+    shared: Path, tmp_path: Path
+) -> None:
+    folder = copy_golden(shared, "tiny_openvla_v01", tmp_path / "copy")
+    prompter = Prompter.read(folder, "v01", "template")
+    for case in golden_cases(shared, "tiny_openvla_v01"):
+        assert prompter.ids(case["instruction"]) == case["input_ids"]
+        assert case["input_ids"][-2:] == [29901, 29871]  # the colon of ASSISTANT:, the space
+    v0 = Prompter.read(folder, "v0", "template")
+    for case in golden_cases(shared, "tiny_openvla"):
+        assert v0.ids(case["instruction"]) == case["input_ids"]
 
 
 @pytest.mark.skipif(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -21,37 +20,21 @@ from openvla_toys import (
 from vla_bench.errors import ConfigError, MissingDependencyError, PolicyError
 from vla_bench.policies.openvla import OpenVLA, kernels
 from vla_bench.policies.openvla.pretrained import Options
-from vla_bench.policies.openvla.prompt import Prompter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAMES = ("tiny_openvla", "tiny_openvla_v01")
 
 
-@dataclass(frozen=True)
-class RecordedPrompts:
-    """Ids as recorded: the synthetic tokenizer does not know the words of the v01 template."""
-
-    ids: dict[str, list[int]]
-
-    def batch(self, instructions: Sequence[str]) -> list[list[int]]:
-        return [self.ids[instruction] for instruction in instructions]
-
-
 @pytest.fixture(scope="module")
 def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], OpenVLA]:
     base = tmp_path_factory.mktemp("golden")
-    loaded = {
+    return {
         name: OpenVLA.from_pretrained(
             copy_golden(shared, name, base / name), device="cpu", dtype=torch.float32
         )
         for name in NAMES
-    }
-    cases = golden_cases(shared, "tiny_openvla_v01")
-    recorded = RecordedPrompts({case["instruction"]: case["input_ids"] for case in cases})
-    v01 = loaded["tiny_openvla_v01"]
-    loaded["tiny_openvla_v01"] = replace(v01, prompter=cast(Prompter, recorded))
-    return loaded.__getitem__
+    }.__getitem__
 
 
 @pytest.fixture(scope="module")
