@@ -6,7 +6,7 @@ import argparse
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -75,13 +75,21 @@ def random_weights(config: OpenVLAConfig, device: torch.device) -> Weights:
 
 def timed(call: Callable[[], object], repeats: int, device: torch.device) -> float:
     """Median seconds, on a CPU of process time; every call ends with its result in host memory."""
+    return timed_in_turns([call], repeats, device)[0]
+
+
+def timed_in_turns(
+    calls: Sequence[Callable[[], object]], repeats: int, device: torch.device
+) -> list[float]:
+    """As `timed`, one after the other, so that whatever slows the machine slows all alike."""
     clock = time.perf_counter if device.type == "cuda" else time.process_time
-    durations = []
+    durations: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
-        started = clock()
-        call()
-        durations.append(clock() - started)
-    return statistics.median(durations)
+        for call, mine in zip(calls, durations):
+            started = clock()
+            call()
+            mine.append(clock() - started)
+    return [statistics.median(mine) for mine in durations]
 
 
 def peaks(device: torch.device, precision: str = "bf16") -> tuple[float, float] | None:
