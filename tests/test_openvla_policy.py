@@ -21,7 +21,8 @@ from openvla_toys import random_images, write_toy
 from scipy.spatial.transform import Rotation
 
 from vla_bench.construct import construct
-from vla_bench.errors import ConfigError, PolicyError
+from vla_bench.errors import ConfigError, MissingDependencyError, PolicyError
+from vla_bench.policies.openvla import kernels
 from vla_bench.policies.openvla.lora import LoraSize, add_lora
 from vla_bench.policies.openvla.lora_file import save_lora
 from vla_bench.policies.openvla.policy import OpenVLAPolicy, _called
@@ -164,6 +165,19 @@ def test_a_bare_prompt_is_another_measurement(config: dict[str, Any]) -> None:
 def test_a_device_is_checked_before_a_checkpoint_is_looked_for(config: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"got policy\.device=gpu"):
         construct({**config, "checkpoint": "/no/such/folder", "device": "gpu"})
+
+
+def test_a_compiler_is_checked_before_a_checkpoint_is_looked_for(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("Cannot find a working triton installation.")
+
+    monkeypatch.setattr(kernels, "compile_function", lambda *_, **__: refuse)
+    with pytest.raises(
+        MissingDependencyError, match=r"working triton .* type policy\.compile=false"
+    ):
+        construct({**config, "checkpoint": "/no/such/folder", "compile": True})
 
 
 def test_preparation_that_is_neither_recorded_nor_stated_is_asked_for(

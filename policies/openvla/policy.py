@@ -12,6 +12,7 @@ from vla_bench.errors import ConfigError
 from vla_bench.policies.device import device_of
 from vla_bench.policies.openvla.adapter import with_base
 from vla_bench.policies.openvla.checkpoint import read_config
+from vla_bench.policies.openvla.kernels import check_compiler
 from vla_bench.policies.openvla.pretrained import OpenVLA, Options
 from vla_bench.policies.openvla.resize import read_preparation
 from vla_bench.policies.openvla.robots import RobotConvention, check_rotation
@@ -62,7 +63,9 @@ class OpenVLAPolicy:
 
     def __post_init__(self) -> None:
         self._convention = RobotConvention(self.robot, self.sticky_gripper)
-        device = device_of(self.device)  # before anything is downloaded
+        device = device_of(self.device)
+        if self.compile:
+            check_compiler(device)  # now, and not after a download
         self.cameras = (self.camera,)
         checkpoint, adapter = with_base(self.checkpoint, self.adapter)
         if self.name is None:
