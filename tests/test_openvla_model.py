@@ -95,7 +95,8 @@ def test_features_and_projections_are_the_published_ones(golden: Golden) -> None
 def test_patches_are_embedded_without_tf32_and_nothing_else_is_changed(
     fused: Golden, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convolutions: Any = torch.backends.cudnn.conv
+    backend: Any = torch.backends.cudnn
+    convolutions = backend.conv
     embed = fused.model.vision_backbone.featurizer.patch_embed
     seen: list[str] = []
     inner = embed.proj.forward
@@ -106,11 +107,11 @@ def test_patches_are_embedded_without_tf32_and_nothing_else_is_changed(
 
     monkeypatch.setattr(embed.proj, "forward", watched)
     for allowed in (True, False):
-        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        monkeypatch.setattr(backend, "allow_tf32", allowed)
         before = convolutions.fp32_precision
         embed(torch.zeros(1, 3, 224, 224))
         assert convolutions.fp32_precision == before
-        assert torch.backends.cudnn.allow_tf32 is allowed
+        assert backend.allow_tf32 is allowed
     assert seen == ["ieee", "ieee"]
 
 

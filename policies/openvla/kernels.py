@@ -102,7 +102,8 @@ def exact_convolutions() -> Iterator[None]:
     """fp32 convolutions in fp32: by default cuDNN rounds their operands to TF32's 10 bits, unlike
     matrix products. Nothing else changes, on a CPU nothing at all.
     """
-    convolutions: Any = torch.backends.cudnn.conv
+    backend: Any = torch.backends.cudnn  # its stubs lack `conv`
+    convolutions = backend.conv
     before = convolutions.fp32_precision
     convolutions.fp32_precision = "ieee"
     try:
