@@ -21,7 +21,7 @@ from vla_bench.envs.tabletop.world import World
 from vla_bench.episode import EpisodeSpec
 from vla_bench.protocols import FloatArray, Observation
 
-# Photographed suites need files; `test_visual_matching.py` asks the same of them.
+# Photographed suites need files; `test_visual_matching*.py` ask other things of them.
 TASKS = {
     name: task
     for suite in SUITES.values()
