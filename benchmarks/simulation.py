@@ -6,7 +6,8 @@ CPU milliseconds are process time, median of many calls: comparable on a busy ma
 the first, the middle and the last task are measured. The last line is JSON with every figure;
 --write also puts it into results/reference/simulation.json. What the figures are:
 
-- ``SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its image.
+- ``SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its image;
+  ``SIZE/frames_per_second`` is how many of these one core does, ``steps_per_second`` without images.
 - ``times_faster_than_sapien``: SIMPLER's control step with its image in SAPIEN at 640x480 or
   640x512, on a machine of this class, over ours at 640x480.
 - ``first_reset_cpu_ms``: of a task whose scene is not built yet, with its first image.
@@ -57,10 +58,13 @@ def measure(suite: Suite) -> dict[str, float]:
     figures: dict[str, float] = {}
     for task in dict.fromkeys((names[0], names[len(names) // 2], names[-1])):
         figures[f"{task}/first_reset_cpu_ms"], figures[f"{task}/reset_cpu_ms"] = resets(task)
-        figures[f"{task}/step_cpu_ms"] = _median(_stepping(_ready(task, SIZES[0], "fast"), False))
+        step_ms = _median(_stepping(_ready(task, SIZES[0], "fast"), False))
+        figures |= {f"{task}/step_cpu_ms": step_ms, f"{task}/steps_per_second": 1e3 / step_ms}
         for look, size in itertools.product(looks, SIZES):
             cpu_ms = _median(_stepping(_ready(task, size, look), True))
-            figures[f"{task}/{look}/{size[0]}x{size[1]}/step_with_image_cpu_ms"] = cpu_ms
+            name = f"{task}/{look}/{size[0]}x{size[1]}"
+            figures[f"{name}/step_with_image_cpu_ms"] = cpu_ms
+            figures[f"{name}/frames_per_second"] = 1e3 / cpu_ms
         baseline = SAPIEN_MS.get(suite.tasks[task].scene.mount.robot.name)
         if baseline is not None:
             ours = figures[f"{task}/default/640x480/step_with_image_cpu_ms"]
