@@ -7,7 +7,7 @@ the first, the middle and the last task are measured. The last line is JSON with
 --write also puts it into results/reference/simulation.json. What the figures are:
 
 - ``SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its image;
-  ``SIZE/frames_per_second`` is how many of these one core does, ``steps_per_second`` without images.
+  ``SIZE/frames_per_second`` is how many of these a core does, ``steps_per_second`` without images.
 - ``times_faster_than_sapien``: SIMPLER's control step with its image in SAPIEN at 640x480 or
   640x512, on a machine of this class, over ours at 640x480.
 - ``first_reset_cpu_ms``: of a task whose scene is not built yet, with its first image.
