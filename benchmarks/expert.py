@@ -1,6 +1,7 @@
 """How often the scripted expert succeeds: every task, in distribution, varied, on random layouts.
 
-    python benchmarks/expert.py [--suites NAME ...] [--n-nominal N] [--n-varied 3] [--n-random 10]
+    python benchmarks/expert.py [--suites NAME ...] [--tasks NAME ...] [--n-nominal N]
+        [--n-varied 3] [--n-random 10] [--write]
 
 Of each task, every official initial state, or `--n-nominal` of them; of each factor of each axis,
 `--n-varied` initial states and levels, in turn, so that all get their share; `--n-random` random
@@ -8,7 +9,7 @@ layouts, without noise and as conf/policy/scripted_demonstrator.yaml acts. The e
 `vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and levels that change images or
 words alone are not played: such an episode is its twin's again. A suite whose files are absent is
 left out and named. One process. After each suite it prints tables and a line of JSON; --write also
-puts the counts into results/reference/expert.csv, in the place of that suite's older ones of the
+puts the counts into results/reference/expert.csv, in the place of those tasks' older ones of the
 same kind, with the commit, and what is there into expert.md and expert.json.
 """
 
@@ -49,6 +50,7 @@ IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY = "in distribution", "varied", "r
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suites", nargs="+", default=list(SUITES), choices=list(SUITES))
+    parser.add_argument("--tasks", nargs="+", default=None, help="of the suites; default all")
     parser.add_argument("--n-nominal", type=int, default=None, help="per task; default all")
     parser.add_argument("--n-varied", type=int, default=3, help="per task and factor")
     parser.add_argument("--n-random", type=int, default=10, help="per task")
@@ -62,7 +64,7 @@ def main() -> None:
             print(f"{suite.name} is left out: {error}", file=sys.stderr)
             continue
         played = counted(pd.DataFrame(rows), provenance.commit()["commit"] or "unknown")
-        known = pd.concat([others_than(played, known), played], ignore_index=True)
+        known = in_order(pd.concat([others_than(played, known), played], ignore_index=True))
         document = "\n\n".join(["# The scripted expert", PREAMBLE, *tables(known)]) + "\n"
         if options.write:
             known.to_csv(TABLE, index=False)
@@ -72,11 +74,24 @@ def main() -> None:
 
 
 def others_than(played: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """What `known` has of other suites, and of kinds of episodes that were not played again."""
+    """What `known` has of other tasks, and of kinds of episodes that were not played again."""
     if known.empty:
         return known
-    again = set(zip(played["suite"], played["kind"], strict=True))
-    return known[[pair not in again for pair in zip(known["suite"], known["kind"], strict=True)]]
+    keys = ["suite", "task", "kind"]
+    again = set(played[keys].itertuples(index=False, name=None))
+    return known[[key not in again for key in known[keys].itertuples(index=False, name=None)]]
+
+
+def in_order(counts: pd.DataFrame) -> pd.DataFrame:
+    """Tasks as their suites have them."""
+    every = [(suite.name, task) for suite in SUITES.values() for task in suite.tasks]
+    place = {key: index for index, key in enumerate(every)}
+    keys = counts[["suite", "task"]].itertuples(index=False, name=None)
+    return (
+        counts.assign(place=[place[key] for key in keys])
+        .sort_values("place", kind="stable", ignore_index=True)
+        .drop(columns="place")
+    )
 
 
 def counted(rows: pd.DataFrame, commit: str) -> pd.DataFrame:
@@ -94,6 +109,8 @@ def suite_rows(suite: Suite, options: argparse.Namespace) -> Iterator[dict[str, 
     calm, noisy = policy("scripted"), policy("scripted_demonstrator")
     varies = suite.require is None
     for name, task in suite.tasks.items():
+        if options.tasks is not None and name not in options.tasks:
+            continue
         print(f"{suite.name}: {name}", file=sys.stderr)
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
         for spec in chosen(task, varied.episodes(), options):
