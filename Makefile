@@ -13,7 +13,7 @@ export MUJOCO_GL ?= egl
 bench: $(RUN)
 	$(BIN)/vla-bench doctor
 	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,diffusion_mini_widowx,openvla_mini_widowx,uniform_random env=widowx_simpler_tabletop 'output=results/bench/widowx/$${hydra:runtime.choices.policy}'
-	$(BIN)/vla-bench eval -m policy=scripted,diffusion_mini_google_robot,openvla_mini_google_robot,uniform_random env=google_robot_simpler_tabletop 'output=results/bench/google_robot/$${hydra:runtime.choices.policy}'
+	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,diffusion_mini_google_robot,openvla_mini_google_robot,uniform_random env=google_robot_simpler_tabletop 'output=results/bench/google_robot/$${hydra:runtime.choices.policy}'
 	$(BIN)/vla-bench report results/bench/*/*
 
 test: $(DEV)
