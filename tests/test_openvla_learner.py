@@ -25,6 +25,7 @@ from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.config import plain
 from vla_bench.construct import construct
 from vla_bench.data.image_ops import Box, center_crop
+from vla_bench.data.statistics import statistics_of
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset
 from vla_bench.data.view import WHOLE
 from vla_bench.errors import ConfigError, StoreError
@@ -240,6 +241,28 @@ def test_several_data_sets_have_metrics_each(base: Path, tmp_path: Path) -> None
     halves = [first.measured[name] for name in names]
     assert halves[0] != halves[1]
     assert np.mean(halves) == pytest.approx(first.measured["l1_loss"], rel=1e-5)  # 8 rows each
+
+
+class TheirWays(TwoWays):
+    """The same, recorded by others: columns of other names, and no word on what they mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = ("dx", "dy", "dz", "roll", "pitch", "yaw", "gripper")
+        self.schema = replace(self.schema, action_names=names, action_spec=None)
+
+
+@pytest.mark.parametrize("drop_noops", [False, True])
+def test_what_others_call_their_columns_changes_nothing(drop_noops: bool) -> None:
+    convention = RobotConvention("as_trained", "none")
+    ours, theirs = (
+        demonstrations(data, convention, "front", drop_noops) for data in (TwoWays(), TheirWays())
+    )
+    assert theirs.schema.action_names == DELTA_TCP_POSE.names
+    assert ours.lengths.tolist() == theirs.lengths.tolist()
+    one, other = (statistics_of(data, np.arange(2)).to_dict() for data in (ours, theirs))
+    assert one == other
+    assert one["action"]["mask"] == [True] * 6 + [False]
 
 
 def test_the_summary_shows_what_a_wrong_set_up_would_hide(base: Path) -> None:

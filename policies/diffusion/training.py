@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
+from vla_bench.data.fitted import fitted
 from vla_bench.data.keyframes import values_at_keyframes
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.statistics import DatasetStatistics, statistics_of
@@ -20,7 +21,6 @@ from vla_bench.data.trajectory import (
     DataError,
     Schema,
     TrajectoryDataset,
-    check_fits,
     state_columns,
 )
 from vla_bench.data.windows import Window
@@ -66,11 +66,11 @@ class DiffusionLearner:
 
     def __init__(self, start: Start, interface: Interface, data: Recorded) -> None:
         """Raises ConfigError or DataError where network, interface and data do not fit."""
-        network, dataset = start.network(), data.labels
+        network = start.network()
         spec = network.spec
         interface.check(spec)
         cameras = list(interface.cameras.values())
-        check_fits(dataset, interface.actions.action_spec, cameras)
+        dataset = fitted(data.labels, interface.actions.action_spec, cameras)
         episodes = np.arange(len(dataset.lengths))
         horizons = spec.horizons
         window = Window.of_horizon(

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.fitted import fitted
 from vla_bench.data.image_ops import Box
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
@@ -183,6 +185,7 @@ def learner(settings: Settings) -> Learner:
     box = recorded_box([folder]) if policy["box"] is None else to_box(policy["box"])
     frames = record.at_views({camera: View(size, size, box)})
     if isinstance(method, Towers):
+        frames = fitted(frames, DELTA_TCP_POSE, [camera])
         start = Start(name, folder, method.load(place, cpu))
         return TowerLearner(start, method, frames, camera, record.n_used(frames), box)
     start = Start(name, folder, method.load(place, cpu, settings.seed))
