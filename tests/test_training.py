@@ -257,11 +257,12 @@ def test_the_start_and_the_end_are_shown(tmp_path: Path) -> None:
         "Trained, offsets: 7 parameters in 1 tensors, weight decay 0",
         "Frozen: 0 parameters",
     ]
-    assert shown[4].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
-    assert shown[5].startswith("Warning: that is less than one epoch")
+    assert shown[4].startswith("Device: cpu, ")
+    assert shown[5].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
+    assert shown[6].startswith("Warning: that is less than one epoch")
     pattern = r"training: 8/8, loss [\d.]+, l1_loss [\d.]+, [\d.]+ samples/s, [\d.]+ GiB, 0 s left"
-    assert re.fullmatch(pattern, shown[6])
-    assert shown[7].startswith("Evaluate: vla-bench eval policy=... policy.checkpoint=")
+    assert re.fullmatch(pattern, shown[7])
+    assert shown[8].startswith("Evaluate: vla-bench eval policy=... policy.checkpoint=")
 
 
 def test_frozen_parameters_stay(tmp_path: Path) -> None:

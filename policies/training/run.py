@@ -188,6 +188,7 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         )
     n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
     yield f"Frozen: {n_frozen:,} parameters"
+    yield _where(state.processes)
     n_seen = settings.batch_size * settings.n_accumulated * state.processes.n_ranks
     epochs = settings.n_steps * n_seen / len(learner.samples)
     yield (
@@ -196,6 +197,16 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
     )
     if epochs < 1:
         yield "Warning: that is less than one epoch; most samples will not be seen. Raise n_steps."
+
+
+def _where(processes: Processes) -> str:
+    """What the training computes on, and what it leaves idle."""
+    device, n_gpus = processes.device, torch.cuda.device_count()
+    if device.type == "cuda":
+        return f"Device: {device} ({torch.cuda.get_device_name(device)}), {processes.n_ranks} of it"
+    if n_gpus:
+        return f"Device: cpu, though torch sees {n_gpus} GPU(s): type device=cuda to use them"
+    return f"Device: cpu, {processes.n_ranks} process(es); torch sees no GPU"
 
 
 def _with_samples(error: NotFiniteError, learner: Learner, path: Path) -> VlaBenchError:
