@@ -323,6 +323,31 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
     assert text in str(caught.value)
 
 
+def test_a_checkpoint_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    wider = line()
+    wider.module = torch.nn.Linear(8, 9)
+    with pytest.raises(StoreError) as caught:
+        train(wider, settings(tmp_path), QUIET)
+    text = (
+        "is of other code: shapes differ (there -> now): bias [7] -> [9], weight [7, 8] -> [9, 8]"
+    )
+    assert text in str(caught.value)
+
+
+def test_moments_follow_the_name_of_their_parameter_not_its_place(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    reordered = line()
+    reordered.groups = reordered.groups[::-1]
+    state = begin(reordered, settings(tmp_path), Processes("cpu"))
+    checkpoint.restore(checkpoint.checkpoints(tmp_path)[-1], state)
+    (adamw,) = state.optimizers
+    assert state.trained[0] is reordered.module.get_parameter("bias")
+    for name, parameter in reordered.module.named_parameters():
+        kept = weights(tmp_path)[f"optimizer.{name}.exp_avg"]
+        assert torch.equal(adamw.state[parameter]["exp_avg"], kept)
+
+
 def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path) -> None:
     learner = absolute_diffusion()
     sample = learner.samples[20]

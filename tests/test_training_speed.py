@@ -68,7 +68,7 @@ def test_both_optimizers_go_on_where_they_stopped(tmp_path: Path) -> None:
     train(line(is_inner=True), chosen, Console(quiet=True))
     one, other = map(state_of, folders)
     moments = {name for name in one if name.startswith("optimizer.")}
-    assert {"optimizer.0.momentum_buffer", "optimizer.1.exp_avg_sq"} <= moments
+    assert {"optimizer.weight.momentum_buffer", "optimizer.bias.exp_avg_sq"} <= moments
     assert {n: v.tolist() for n, v in one.items()} == {n: v.tolist() for n, v in other.items()}
 
 
