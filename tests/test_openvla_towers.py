@@ -107,8 +107,8 @@ def test_towers_learn_where_the_tool_is_and_what_the_words_ask_for(
     train(made, replace(wanted, checkpoint_every=600), QUIET)
     examples = [made.prepare(made.samples[i]) for i in range(0, 1200, 3)]
     with torch.no_grad():
-        _, told = made.loss(made.collate(examples))
-        _, mistaken = made.loss(made.collate([_swapped(examples, i) for i in range(400)]))
+        _, told = made.loss(made.collate(examples, []))
+        _, mistaken = made.loss(made.collate([_swapped(examples, i) for i in range(400)], []))
     assert told["now"] < 0.2
     assert told["next"] < 0.6
     assert mistaken["next"] > 2.0

@@ -48,7 +48,7 @@ def test_inner_matrices_are_trained_by_muon_and_the_rest_by_adamw(tmp_path: Path
     for step, factor in enumerate([0.0, 0.5, 1.0, 0.5]):
         examples = [expected.prepare(expected.samples[int(i)]) for i in order.batch(step)]
         expected.module.zero_grad()
-        torch.autograd.backward(expected.loss(expected.collate(examples))[0])
+        torch.autograd.backward(expected.loss(expected.collate(examples, []))[0])
         for optimizer in both:
             optimizer.param_groups[0]["lr"] = 1e-2 * factor
             optimizer.step()

@@ -89,7 +89,11 @@ class Line:
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         return {"x": torch.from_numpy(sample.states[0]), "y": torch.from_numpy(sample.actions[0])}
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         return stacked(examples)
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
@@ -120,7 +124,11 @@ class Slowing:
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:  # noqa: ARG002 - Protocol
         return {"time": torch.ones(1)}
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         return stacked(examples)
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:

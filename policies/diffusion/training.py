@@ -140,8 +140,10 @@ class DiffusionLearner:
         current = self._window.actions.index(0)
         return sample.is_padding | beyond_mishap(mishap, frames, current)
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        batch = dict(stacked(examples))
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        batch = {**stacked(examples), **cast(DiffusionModel, self.module).draws(generators)}
         for key in self._interface.cameras:
             batch[key] = batch[key].permute(0, 1, 4, 2, 3).float() / 255
         return batch

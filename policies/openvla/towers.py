@@ -118,7 +118,11 @@ class TowerLearner:
             "values": torch.from_numpy(self._values[sample.episode][sample.frame]),
         }
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         pad_id = cast(Pointing, self.module).openvla.config.pad_token_id
         ids = [example["ids"] for example in examples]
         same = [{key: example[key] for key in ("image", "values")} for example in examples]

@@ -101,11 +101,13 @@ class OpenVLALearner:
             "episode": torch.tensor(sample.episode),
         }
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Ids padded to the longest; images augmented by draws from torch's generator."""
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        """Ids padded to the longest; each image augmented as its generator draws."""
         images = [example["image"].numpy() for example in examples]
         if self._method.image_aug:
-            draws = [Jitter.of(uniform) for uniform in torch.rand(len(images), 5).numpy()]
+            draws = [Jitter.of(torch.rand(5, generator=one).numpy()) for one in generators]
             images = list(self._pool.map(Jitter.apply, draws, images))
         ids, labels = self._labeller.pad(
             [example["ids"] for example in examples], [example["labels"] for example in examples]

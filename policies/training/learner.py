@@ -57,17 +57,21 @@ class Learner(Protocol):
         """One example, on the CPU; called by several threads. Equal samples give equal tensors."""
         ...
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
         """A batch of them, on the CPU; `stacked` where all examples have equal shapes.
 
-        Random draws as in `loss`: augmentation that differs from epoch to epoch belongs here.
+        Called by a thread beside the step before. Noise and augmentation belong here: each
+        sample's are drawn with its own one of the `generators`, which no other sample shares.
         """
         ...
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
         """Scalar mean over a batch, and what else is worth watching, by name.
 
-        Random draws use torch's global generator, which the loop seeds before every call.
+        What a network draws inside (dropout, crops) comes from torch's global generator, which
+        the loop seeds before every call, otherwise in each process.
         """
         ...
 
