@@ -71,6 +71,23 @@ def test_split_weights_come_together_in_checkpoints_that_either_kind_takes_up(
             assert torch.equal(parameter, average[f"average.{name}"])
 
 
+@pytest.mark.parametrize("keeps_statistics", [False, True])
+def test_buffers_are_sent_only_where_a_pass_changes_them(
+    keeps_statistics: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = Processes("cpu")
+    asked: list[bool] = []
+    accelerator = processes._accelerator
+    monkeypatch.setattr(
+        accelerator,
+        "prepare_model",
+        lambda _, **__: asked.append(accelerator.ddp_handler.broadcast_buffers),
+    )
+    norm = nn.BatchNorm1d(3, track_running_stats=keeps_statistics)
+    processes.joined(nn.Sequential(nn.Linear(3, 3), norm))
+    assert asked == [keeps_statistics]
+
+
 def test_what_is_gathered_for_itself_has_a_forward_and_is_no_part_of_another() -> None:
     network = low_dimensional().module
     found = list(blocks(network))

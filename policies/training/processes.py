@@ -59,7 +59,12 @@ class Processes:
         return self.rank == 0
 
     def joined(self, objective: nn.Module) -> nn.Module:
-        """`objective`, on the device, with gradients that are the mean over all processes."""
+        """`objective`, on the device, with gradients that are the mean over all processes.
+
+        Buffers are sent at every pass only where a pass changes them: QLoRA's frozen base is one.
+        """
+        handler = self._accelerator.ddp_handler
+        handler.broadcast_buffers = any(_keeps_statistics(part) for part in objective.modules())
         joined: nn.Module = self._accelerator.prepare_model(objective, device_placement=False)
         return joined
 
@@ -81,3 +86,8 @@ class Processes:
     def end(self) -> None:
         """Part from the others."""
         self._accelerator.end_training()
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    """Whether a pass in training changes its buffers, as BatchNorm's does."""
+    return bool(getattr(module, "track_running_stats", False))
