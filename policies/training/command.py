@@ -8,7 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from vla_bench.errors import MissingDependencyError
-from vla_bench.policies.training.settings import Average, Evaluation, Optimization, Settings
+from vla_bench.policies.training.settings import (
+    Average,
+    Evaluation,
+    Optimization,
+    Settings,
+    Validation,
+)
 
 
 def train(config: Mapping[str, Any], console: Console) -> None:
@@ -35,7 +41,9 @@ def train(config: Mapping[str, Any], console: Console) -> None:
     optimization = Optimization(**{**chosen, "ema": ema})
     env = asked.pop("env", None)
     evaluation = None if env is None else Evaluation(env, **config["evaluation"])
-    settings = Settings(**{**asked, "optimization": optimization, "evaluation": evaluation})
+    validation = Validation(**config["validation"])
+    parts = {"optimization": optimization, "validation": validation, "evaluation": evaluation}
+    settings = Settings(**{**asked, **parts})
     if dry_run:
         for line in plan_of(settings, gpu_memory_gb):
             console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -43,6 +43,7 @@ class Learner(Protocol):
     Attributes:
         module: What is optimized; parameters without gradients stay as they are.
         samples: What it learns from.
+        held_out: Of the episodes that it does not learn from; none where none are held out.
         groups: Every parameter that has a gradient, each in one group.
         facts: JSON types: what the network and its data are. A checkpoint is continued only where
             they are the same.
@@ -50,6 +51,7 @@ class Learner(Protocol):
 
     module: nn.Module
     samples: Samples
+    held_out: Samples
     groups: Sequence[Group]
     facts: Mapping[str, Any]
 

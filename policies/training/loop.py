@@ -210,11 +210,7 @@ def _gradient(
             torch.autograd.backward(loss / n)
         for name, other in {"loss": value, **others}.items():
             values[name].append(other)
-    pooled = defaultdict[str, list[float]](list)
-    for everyones in processes.gathered(dict(values)):
-        for name, some in everyones.items():
-            pooled[name] += some
-    means = {name: math.fsum(some) / len(some) for name, some in pooled.items()}
+    means = processes.means(values)
     return means.pop("loss"), means
 
 

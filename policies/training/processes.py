@@ -5,7 +5,9 @@ accelerate starts them, from the variables that torchrun sets, and averages grad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -78,6 +80,14 @@ class Processes:
         """Everyone's `value`, by rank."""
         everyones: list[Any] = [value] if self.n_ranks == 1 else gather_object([value])
         return everyones
+
+    def means(self, values: Mapping[str, list[float]]) -> dict[str, float]:
+        """Of everyone's `values` together, by name."""
+        pooled = defaultdict[str, list[float]](list)
+        for everyones in self.gathered(dict(values)):
+            for name, some in everyones.items():
+                pooled[name] += some
+        return {name: math.fsum(some) / len(some) for name, some in pooled.items()}
 
     def wait(self) -> None:
         """Until all are here."""

@@ -38,6 +38,7 @@ from vla_bench.policies.training.optimizers import trained_groups
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.settings import Settings
 from vla_bench.policies.training.trackers import Tracker
+from vla_bench.policies.training.validation import validated
 from vla_bench.store import differences, write_json
 
 
@@ -118,7 +119,7 @@ class _Session:
         if state.step:
             self._judge(checkpoint.checkpoints(folder)[-1], state)
         path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
-        taken = steps(self.learner, state, settings)
+        taken = validated(steps(self.learner, state, settings), self.learner, state, settings)
         with path.open("a") as lines:
             for metrics in watch(taken, state, settings, self.console):
                 line = metrics.line()
@@ -195,6 +196,11 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         f"{settings.n_steps} steps of {n_seen} samples, {epochs:.1f} epochs of "
         f"{len(learner.samples)}; {state.step} steps done, {settings.output}"
     )
+    if settings.validation.share:
+        yield (
+            f"Held out: {len(learner.held_out.episodes)} episodes, {len(learner.held_out)} "
+            f"samples; validation_loss every {settings.validation.every} steps"
+        )
     if epochs < 1:
         yield "Warning: that is less than one epoch; most samples will not be seen. Raise n_steps."
 

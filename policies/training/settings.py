@@ -77,6 +77,26 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Validation:
+    """The loss on held-out episodes while training."""
+
+    share: float
+    every: int
+    n_samples: int
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.share < 1.0:
+            raise ConfigError(
+                f"validation.share: expected at least 0 and less than 1, got {self.share}."
+            )
+        for name in ("every", "n_samples"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"validation.{name}: expected at least 1, got {getattr(self, name)}."
+                )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Of one training."""
 
@@ -99,6 +119,7 @@ class Settings:
     n_workers: int
     checkpoint_every: int
     n_checkpoints: int
+    validation: Validation
     evaluation: Evaluation | None
     log: Sequence[str]
 
@@ -123,4 +144,6 @@ class Settings:
         plain = asdict(self)
         chosen = self.evaluation
         rolled_out = {} if chosen is None else {"env": chosen.env, "evaluation.every": chosen.every}
-        return {**{name: plain[name] for name in _DECISIVE}, **rolled_out}
+        share = self.validation.share
+        held_out = {"validation.share": share} if share else {}
+        return {**{name: plain[name] for name in _DECISIVE}, **held_out, **rolled_out}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -41,6 +41,13 @@ def blocks(module: nn.Module, is_listed: bool = False) -> Iterator[nn.Module]:
             yield child
         else:
             yield from blocks(child, is_listed or isinstance(child, nn.ModuleList))
+
+
+def split_again(module: nn.Module) -> None:
+    """Split what a forward pass without a backward pass has left whole."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
 
 
 def is_sharded(module: nn.Module) -> bool:
