@@ -11,6 +11,7 @@ from vla_bench.errors import MissingDependencyError
 from vla_bench.policies.training.settings import (
     Average,
     Evaluation,
+    Machine,
     Optimization,
     Settings,
     Validation,
@@ -35,7 +36,8 @@ def train(config: Mapping[str, Any], console: Console) -> None:
     from vla_bench.policies.training.run import run
 
     asked = dict(config)
-    dry_run, gpu_memory_gb = asked.pop("dry_run"), asked.pop("gpu_memory_gb")
+    dry_run = asked.pop("dry_run")
+    machine = Machine(asked.pop("n_gpus"), asked.pop("gpu_memory_gb"))
     chosen = config["optimization"]
     ema = None if chosen["ema"] is None else Average(**chosen["ema"])
     optimization = Optimization(**{**chosen, "ema": ema})
@@ -45,7 +47,7 @@ def train(config: Mapping[str, Any], console: Console) -> None:
     parts = {"optimization": optimization, "validation": validation, "evaluation": evaluation}
     settings = Settings(**{**asked, **parts})
     if dry_run:
-        for line in plan_of(settings, gpu_memory_gb):
+        for line in plan_of(settings, machine):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     run(settings, console)

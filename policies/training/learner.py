@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vla_bench.construct import locate
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.errors import ConfigError
-from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.settings import Machine, Settings
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def stacked(examples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
 
 
-def plan_of(settings: Settings, gpu_memory_gb: float) -> list[str]:
+def plan_of(settings: Settings, machine: Machine) -> list[str]:
     """What a training needs, in lines: ``planning.plan`` beside the policy. Trains nothing.
 
     Raises ConfigError when the policy has none.
@@ -107,8 +107,8 @@ def plan_of(settings: Settings, gpu_memory_gb: float) -> list[str]:
         raise ConfigError(
             f"Nothing plans the memory of {settings.policy['_target_']}: leave out dry_run=true."
         )
-    plan: Callable[[Settings, float], list[str]] = locate(f"{package}.planning.plan")
-    return plan(settings, gpu_memory_gb)
+    plan: Callable[[Settings, Machine], list[str]] = locate(f"{package}.planning.plan")
+    return plan(settings, machine)
 
 
 def _package(settings: Settings) -> str:

@@ -60,6 +60,18 @@ class Optimization:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What a dry run plans for: `n_gpus` of `gpu_memory_gb` each (1e9 bytes), one process each."""
+
+    n_gpus: int
+    gpu_memory_gb: float
+
+    def __post_init__(self) -> None:
+        if self.n_gpus < 1:
+            raise ConfigError(f"n_gpus: expected at least 1, got {self.n_gpus}.")
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Rollouts of checkpoints in an env while training."""
 
