@@ -29,6 +29,7 @@ from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, 
 from vla_bench.policies.openvla.start import Start
 from vla_bench.policies.openvla.towers import Pointing, TowerLearner
 from vla_bench.policies.training.run import train
+from vla_bench.policies.training.settings import Machine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -147,4 +148,4 @@ def test_what_towers_cannot_do_is_said(base: Path, tmp_path: Path) -> None:
         learner(base).policy({"name": "mini"}, tmp_path)
     method = {"_target_": "vla_bench.policies.openvla.methods.Towers", "now": [], "next": []}
     with pytest.raises(ConfigError, match="not method=towers"):
-        plan(replace(settings(tmp_path), method=method), 80.0)
+        plan(replace(settings(tmp_path), method=method), Machine(1, 80.0))
