@@ -127,8 +127,10 @@ def test_a_sharded_fine_tuning_is_one_process_with_the_doubled_batch(
     both = replace(one, output=str(tmp_path / "two"), batch_size=3, sharded=True)
     assert together(run_quietly, both) == [0, 0]
     run_quietly(one)
-    curves = [metrics(tmp_path / folder)[:, :2] for folder in ("two", "one")]  # l1 is of bins
-    np.testing.assert_allclose(*curves, rtol=0.01)
+    split_curve, curve = (
+        metrics(tmp_path / folder)[:, :2] for folder in ("two", "one")
+    )  # l1 is of bins
+    np.testing.assert_allclose(split_curve, curve, rtol=0.01)
     split, whole = (tensors(tmp_path / name) for name in ("two", "one"))
     assert {n: v.shape for n, v in split.items()} == {n: v.shape for n, v in whole.items()}
 

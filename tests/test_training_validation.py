@@ -103,9 +103,9 @@ def test_two_processes_measure_what_one_does(sharded: bool, tmp_path: Path) -> N
     two = replace(one, output=str(tmp_path / "two"), batch_size=3, sharded=sharded)
     assert together(train_built, "validated_low_dimensional", two) == [0, 0]
     train(validated_low_dimensional(), one, QUIET)
-    measured = [found(tmp_path / name) for name in ("one", "two")]
-    assert measured[0].keys() == measured[1].keys()
-    np.testing.assert_allclose(*(list(m.values()) for m in measured), rtol=1e-4)
+    alone, both = (found(tmp_path / name) for name in ("one", "two"))
+    assert alone.keys() == both.keys()
+    np.testing.assert_allclose(list(both.values()), list(alone.values()), rtol=1e-4)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
