@@ -316,6 +316,54 @@ def test_a_damaged_table_is_named(copy: Path) -> None:
     assert message_of_reading(copy).startswith(f"{path} cannot be read: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("info.json", '{"codebase_version": "v3.0", ', "found: Expecting property name"),
+        ("info.json", "[]", "found: 'list' object"),
+        ("info.json", '{"codebase_version": "v3.0", "fps": 5}', "found: no 'features'"),
+        ("tasks.parquet", "no table", "expected a parquet file, found: "),
+        ("vla_bench.json", "{}", "expected a JSON object with an action_spec"),
+    ],
+)
+def test_a_damaged_description_is_named(name: str, text: str, found: str, copy: Path) -> None:
+    path = copy / "meta" / name
+    path.write_text(text)
+    said = message(copy)
+    assert said.startswith(f"{path} cannot be read: expected ")
+    assert found in said
+    assert said.endswith("Copy or download it again.")
+
+
+def test_a_damaged_page_of_images_names_its_file(
+    recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(recordings["png"], tmp_path / "toy")
+    path = folder / "data/chunk-000/file-000.parquet"
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    images = next(c for c in columns if c.path_in_schema == "observation.images.front.bytes")
+    data = bytearray(path.read_bytes())
+    first = images.dictionary_page_offset or images.data_page_offset
+    data[first : first + images.total_compressed_size] = b"\xff" * images.total_compressed_size
+    path.write_bytes(data)
+    expected = f"{path} cannot be read: expected a parquet file with images 'observation.images."
+    assert message_of_reading(folder).startswith(expected)
+
+
+def test_an_action_that_a_folder_lacks_is_refused_with_what_to_type(copy: Path) -> None:
+    path = copy / "meta/info.json"
+    info = json.loads(path.read_text())
+    del info["features"]["expert_action"]
+    path.write_text(json.dumps(info))
+    with pytest.raises(ConfigError) as raised:
+        LeRobotFolder(copy, action="expert_action")
+    assert str(raised.value) == (
+        f"{copy} has no action column 'expert_action', it has: action. Only what `vla-bench demos` "
+        "recorded has expert_action. Type action=action"
+    )
+
+
 def test_a_column_of_another_width_is_named(copy: Path) -> None:
     path = copy / "meta/info.json"
     info = json.loads(path.read_text())
@@ -391,7 +439,7 @@ def test_an_odd_image_size_points_to_png(tmp_path: Path) -> None:
 
 
 def test_an_unknown_action_feature_gets_the_nearest(recording: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'exprt_action'\. Did you mean 'expert_action'"):
+    with pytest.raises(ConfigError, match=r"'exprt_action', it has: .* Type action=expert_action$"):
         LeRobotFolder(recording, action="exprt_action")
 
 

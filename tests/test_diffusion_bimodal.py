@@ -89,7 +89,8 @@ def trained(data: dict[str, Tensor], n_steps: int) -> nn.Module:
     ema = Ema(model)
     for _ in range(n_steps):
         chosen = torch.randint(len(data["action"]), (64,))
-        loss = model.loss({key: values[chosen] for key, values in data.items()})
+        batch = {key: values[chosen] for key, values in data.items()}
+        loss = model.loss({**batch, **model.draws([torch.default_generator] * len(chosen))})
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()

@@ -234,7 +234,7 @@ def test_the_loss_reaches_every_part_of_the_network() -> None:
         "language": torch.randn(4, 16),
         "action": torch.randn(4, 8, 10).clamp(-1, 1),
     }
-    loss = model.loss(batch)
+    loss = model.loss({**batch, **model.draws([torch.default_generator] * 4)})
     torch.autograd.backward(loss)
     assert 0.3 < loss.item() < 3.0  # noise of variance 1, predicted by chance
     idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]

@@ -25,6 +25,8 @@ from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.config import plain
 from vla_bench.construct import construct
 from vla_bench.data.image_ops import Box, center_crop
+from vla_bench.data.order import Order
+from vla_bench.data.statistics import statistics_of
 from vla_bench.data.trajectory import DataError, Schema, TrajectoryDataset
 from vla_bench.data.view import WHOLE
 from vla_bench.errors import ConfigError, StoreError
@@ -41,6 +43,7 @@ from vla_bench.policies.openvla.start import Start, first_checkpoint, method_of
 from vla_bench.policies.openvla.training import OpenVLALearner
 from vla_bench.policies.openvla.training import learner as learner_of
 from vla_bench.policies.training import checkpoint
+from vla_bench.policies.training.batches import generators
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.loop import begin, steps
 from vla_bench.policies.training.processes import Processes
@@ -242,6 +245,28 @@ def test_several_data_sets_have_metrics_each(base: Path, tmp_path: Path) -> None
     assert np.mean(halves) == pytest.approx(first.measured["l1_loss"], rel=1e-5)  # 8 rows each
 
 
+class TheirWays(TwoWays):
+    """The same, recorded by others: columns of other names, and no word on what they mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = ("dx", "dy", "dz", "roll", "pitch", "yaw", "gripper")
+        self.schema = replace(self.schema, action_names=names, action_spec=None)
+
+
+@pytest.mark.parametrize("drop_noops", [False, True])
+def test_what_others_call_their_columns_changes_nothing(drop_noops: bool) -> None:
+    convention = RobotConvention("as_trained", "none")
+    ours, theirs = (
+        demonstrations(data, convention, "front", drop_noops) for data in (TwoWays(), TheirWays())
+    )
+    assert theirs.schema.action_names == DELTA_TCP_POSE.names
+    assert ours.lengths.tolist() == theirs.lengths.tolist()
+    one, other = (statistics_of(data, np.arange(2)).to_dict() for data in (ours, theirs))
+    assert one == other
+    assert one["action"]["mask"] == [True] * 6 + [False]
+
+
 def test_the_summary_shows_what_a_wrong_set_up_would_hide(base: Path) -> None:
     text = "\n".join(learner(base, METHODS["lora"], "widowx").summary())
     assert "Data: two_ways, 2 episodes, 16 frames" in text
@@ -262,15 +287,17 @@ def test_what_a_model_is_taught_is_converted_back_by_the_same_robot(
     np.testing.assert_allclose(convention.convert(predicted, {}), action[0], atol=1e-5)
 
 
-def test_augmentation_follows_from_torchs_generator_alone(base: Path) -> None:
+def test_augmentation_follows_from_a_samples_own_generator_alone(base: Path) -> None:
     trained = learner(base, METHODS["lora"])
     examples = [trained.prepare(trained.samples[index]) for index in (0, 9)]
-    torch.manual_seed(5)
-    first, other = trained.collate(examples)["images"], trained.collate(examples)["images"]
-    torch.manual_seed(5)
-    assert torch.equal(trained.collate(examples)["images"], first)
+    order = Order(16, 2, seed=5)
+    first, other = (trained.collate(examples, generators(order, i))["images"] for i in (0, 1))
+    torch.manual_seed(6)
+    assert torch.equal(trained.collate(examples, generators(order, 0))["images"], first)
     assert not torch.equal(other, first)
-    plain = learner(base, METHODS["full"]).collate(examples)["images"]
+    second = trained.collate(examples[1:], generators(order, 0)[1:])["images"]
+    assert torch.equal(second, first[1:])
+    plain = learner(base, METHODS["full"]).collate(examples, generators(order, 0))["images"]
     assert torch.equal(plain, torch.stack([example["image"] for example in examples]))
 
 

@@ -15,6 +15,7 @@ from vla_bench.policies.openvla.methods import Lora, Method
 from vla_bench.policies.openvla.native import published_config
 from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, config_of
 from vla_bench.policies.training.learner import plan_of
+from vla_bench.policies.training.settings import Machine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,6 +65,24 @@ def test_the_largest_batch_is_the_last_that_fits(lora: Needs) -> None:
     assert lora.largest_batch(lora.fixed / 2) == 0
 
 
+def test_sharding_splits_parameters_but_not_buffers_and_gathers_blocks() -> None:
+    full = needs(SMALL, FULL, "fp32", averages=False)
+    four = full.sharded(4)
+    assert (four.gradients, four.moments) == (full.gradients / 4, full.moments / 4)
+    assert four.weights == (full.weights - full.buffers) / 4 + full.buffers
+    assert four.gathered == full.root + 2 * full.block
+    assert four.per_sample == full.per_sample
+    qlora = needs(SMALL, replace(LORA, weights="nf4"), "bf16", averages=False)
+    assert qlora.buffers > 0.05 * qlora.weights  # the codes
+    assert qlora.sharded(1000).weights == pytest.approx(qlora.buffers, rel=0.05)
+
+
+def test_a_7b_that_one_gpu_cannot_train_whole_fits_on_eight() -> None:
+    full = needs(published(32), FULL, "bf16", averages=False)
+    assert full.total(1) > 80e9
+    assert 15e9 < full.sharded(8).total(1) < 60e9
+
+
 def published(n_layers: int) -> OpenVLAConfig:
     config = parse_config(published_config({"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}}))
     return replace(config, decoder=replace(config.decoder, n_layers=n_layers))
@@ -100,13 +119,17 @@ def test_a_plan_is_printed_and_what_has_none_is_refused() -> None:
     }
     policy = {**POLICY, "checkpoint": None, "model": model}
     chosen = settings("o", policy=policy, method=method, optimization=optimization(ema=None))
-    lines = plan_of(chosen, 80.0)
+    lines = plan_of(chosen, Machine(1, 80.0))
     assert lines[0] == "Memory for policy.model, batch_size=4, on 80 GB:"
     assert lines[1].startswith("method.recompute=false: 1.5 GB, fits")
     assert lines[3].startswith("  largest batch_size: ")
     assert lines[4].startswith("method.recompute=true: ")
+    assert lines[7].startswith("Host memory: 0.0 GB while 1 process(es) load, ")
+    split = plan_of(replace(chosen, sharded=True), Machine(2, 80.0))
+    assert split[0] == "Memory for policy.model, batch_size=4, on 2 x 80 GB:"
+    assert split[7] == "Per GPU and process, weights, gradients and moments split."
     other = settings(
         "o", policy={"_target_": "vla_bench.policies.diffusion.policy.DiffusionPolicy"}
     )
     with pytest.raises(ConfigError, match="leave out dry_run=true"):
-        plan_of(other, 80.0)
+        plan_of(other, Machine(1, 80.0))

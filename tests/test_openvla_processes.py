@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from openvla_toys import TOY_VISION, random_images
-from process_toys import assert_same_curve, together
+from process_toys import assert_same_curve, metrics, tensors, together
 from training_toys import STATES, optimization, run_quietly, settings
 
 from vla_bench.actions import DELTA_TCP_POSE
@@ -102,6 +102,37 @@ def test_two_processes_are_one_with_the_doubled_batch(
         for name in ("one", "two")
     )
     np.testing.assert_allclose(one, two, atol=0.01 * np.abs(one).max())
+
+
+METHODS = {
+    "lora": ("bf16", "bf16"),
+    "qlora": ("nf4", "bf16"),
+    "full": ("fp32", "bf16"),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_sharded_fine_tuning_is_one_process_with_the_doubled_batch(
+    name: str, chosen: Settings, root: Path, tmp_path: Path
+) -> None:
+    weights, precision = METHODS[name]
+    base = {**chosen.policy, "checkpoint": first_checkpoint(chosen), "model": None}
+    method = yaml.safe_load((root / f"conf/method/{name}.yaml").read_text())["method"]
+    method |= {"weights": weights, "image_aug": True}
+    if method["lora"] is not None:
+        method["lora"] |= {"rank": 4, "weights": "fp32"}
+    one = replace(
+        chosen, policy=base, method=method, precision=precision, n_steps=3, frame_cache=None
+    )
+    both = replace(one, output=str(tmp_path / "two"), batch_size=3, sharded=True)
+    assert together(run_quietly, both) == [0, 0]
+    run_quietly(one)
+    split_curve, curve = (
+        metrics(tmp_path / folder)[:, :2] for folder in ("two", "one")
+    )  # l1 is of bins
+    np.testing.assert_allclose(split_curve, curve, rtol=0.01)
+    split, whole = (tensors(tmp_path / name) for name in ("two", "one"))
+    assert {n: v.shape for n, v in split.items()} == {n: v.shape for n, v in whole.items()}
 
 
 def test_of_those_who_ask_at_once_one_writes_the_start(chosen: Settings) -> None:

@@ -29,6 +29,7 @@ from vla_bench.policies.openvla.scratch import ModelSpec, TextSpec, VisionSpec, 
 from vla_bench.policies.openvla.start import Start
 from vla_bench.policies.openvla.towers import Pointing, TowerLearner
 from vla_bench.policies.training.run import train
+from vla_bench.policies.training.settings import Machine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,8 +108,8 @@ def test_towers_learn_where_the_tool_is_and_what_the_words_ask_for(
     train(made, replace(wanted, checkpoint_every=600), QUIET)
     examples = [made.prepare(made.samples[i]) for i in range(0, 1200, 3)]
     with torch.no_grad():
-        _, told = made.loss(made.collate(examples))
-        _, mistaken = made.loss(made.collate([_swapped(examples, i) for i in range(400)]))
+        _, told = made.loss(made.collate(examples, []))
+        _, mistaken = made.loss(made.collate([_swapped(examples, i) for i in range(400)], []))
     assert told["now"] < 0.2
     assert told["next"] < 0.6
     assert mistaken["next"] > 2.0
@@ -147,4 +148,4 @@ def test_what_towers_cannot_do_is_said(base: Path, tmp_path: Path) -> None:
         learner(base).policy({"name": "mini"}, tmp_path)
     method = {"_target_": "vla_bench.policies.openvla.methods.Towers", "now": [], "next": []}
     with pytest.raises(ConfigError, match="not method=towers"):
-        plan(replace(settings(tmp_path), method=method), 80.0)
+        plan(replace(settings(tmp_path), method=method), Machine(1, 80.0))

@@ -257,11 +257,12 @@ def test_the_start_and_the_end_are_shown(tmp_path: Path) -> None:
         "Trained, offsets: 7 parameters in 1 tensors, weight decay 0",
         "Frozen: 0 parameters",
     ]
-    assert shown[4].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
-    assert shown[5].startswith("Warning: that is less than one epoch")
+    assert shown[4].startswith("Device: cpu, ")
+    assert shown[5].startswith("8 steps of 4 samples, 0.8 epochs of 39; 0 steps done, ")
+    assert shown[6].startswith("Warning: that is less than one epoch")
     pattern = r"training: 8/8, loss [\d.]+, l1_loss [\d.]+, [\d.]+ samples/s, [\d.]+ GiB, 0 s left"
-    assert re.fullmatch(pattern, shown[6])
-    assert shown[7].startswith("Evaluate: vla-bench eval policy=... policy.checkpoint=")
+    assert re.fullmatch(pattern, shown[7])
+    assert shown[8].startswith("Evaluate: vla-bench eval policy=... policy.checkpoint=")
 
 
 def test_frozen_parameters_stay(tmp_path: Path) -> None:
@@ -320,6 +321,31 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
         train(renamed, settings(tmp_path), QUIET)
     text = "is of other code: the network's 0.bias, 0.weight are not in it, its bias, weight not in"
     assert text in str(caught.value)
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    wider = line()
+    wider.module = torch.nn.Linear(8, 9)
+    with pytest.raises(StoreError) as caught:
+        train(wider, settings(tmp_path), QUIET)
+    text = (
+        "is of other code: shapes differ (there -> now): bias [7] -> [9], weight [7, 8] -> [9, 8]"
+    )
+    assert text in str(caught.value)
+
+
+def test_moments_follow_the_name_of_their_parameter_not_its_place(tmp_path: Path) -> None:
+    train(line(), settings(tmp_path), QUIET)
+    reordered = line()
+    reordered.groups = reordered.groups[::-1]
+    state = begin(reordered, settings(tmp_path), Processes("cpu"))
+    checkpoint.restore(checkpoint.checkpoints(tmp_path)[-1], state)
+    (adamw,) = state.optimizers
+    assert state.trained[0] is reordered.module.get_parameter("bias")
+    for name, parameter in reordered.module.named_parameters():
+        kept = weights(tmp_path)[f"optimizer.{name}.exp_avg"]
+        assert torch.equal(adamw.state[parameter]["exp_avg"], kept)
 
 
 def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path) -> None:

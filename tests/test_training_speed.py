@@ -48,7 +48,7 @@ def test_inner_matrices_are_trained_by_muon_and_the_rest_by_adamw(tmp_path: Path
     for step, factor in enumerate([0.0, 0.5, 1.0, 0.5]):
         examples = [expected.prepare(expected.samples[int(i)]) for i in order.batch(step)]
         expected.module.zero_grad()
-        torch.autograd.backward(expected.loss(expected.collate(examples))[0])
+        torch.autograd.backward(expected.loss(expected.collate(examples, []))[0])
         for optimizer in both:
             optimizer.param_groups[0]["lr"] = 1e-2 * factor
             optimizer.step()
@@ -68,7 +68,7 @@ def test_both_optimizers_go_on_where_they_stopped(tmp_path: Path) -> None:
     train(line(is_inner=True), chosen, Console(quiet=True))
     one, other = map(state_of, folders)
     moments = {name for name in one if name.startswith("optimizer.")}
-    assert {"optimizer.0.momentum_buffer", "optimizer.1.exp_avg_sq"} <= moments
+    assert {"optimizer.weight.momentum_buffer", "optimizer.bias.exp_avg_sq"} <= moments
     assert {n: v.tolist() for n, v in one.items()} == {n: v.tolist() for n, v in other.items()}
 
 

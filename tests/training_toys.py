@@ -17,7 +17,7 @@ from toys import Walker
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.trajectory import Images, Indices, Schema, Vectors
-from vla_bench.data.windows import Window
+from vla_bench.data.windows import Window, split_episodes
 from vla_bench.policies.diffusion.actions import AbsolutePose, AsTrained
 from vla_bench.policies.diffusion.interface import Interface
 from vla_bench.policies.diffusion.spec import (
@@ -33,7 +33,7 @@ from vla_bench.policies.diffusion.training import DiffusionLearner, Start
 from vla_bench.policies.training.data import Recorded
 from vla_bench.policies.training.learner import Group, stacked
 from vla_bench.policies.training.run import run, train
-from vla_bench.policies.training.settings import Average, Optimization, Settings
+from vla_bench.policies.training.settings import Average, Optimization, Settings, Validation
 
 STATES = (*(f"tcp_pose.{i}" for i in range(7)), "gripper_open")
 
@@ -77,9 +77,17 @@ class Walks:
 class Line:
     """A linear map from state to action, by its mean squared error."""
 
-    def __init__(self, poison: tuple[int, int] | None = None, is_inner: bool = False) -> None:
+    def __init__(
+        self,
+        poison: tuple[int, int] | None = None,
+        is_inner: bool = False,
+        validation_share: float = 0.0,
+    ) -> None:
         self.module: nn.Module = nn.Linear(len(STATES), 7)
-        self.samples = Samples(Walks(poison), np.arange(3), Window.of_chunk(1, 1), [])
+        self.samples, self.held_out = (
+            Samples(Walks(poison), episodes, Window.of_chunk(1, 1), [])
+            for episodes in split_episodes(3, validation_share, 3)
+        )
         self.groups: Sequence[Group] = [
             Group("slopes", frozenset({"weight"}), decays=True, is_inner=is_inner),
             Group("offsets", frozenset({"bias"}), decays=False),
@@ -89,7 +97,11 @@ class Line:
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:
         return {"x": torch.from_numpy(sample.states[0]), "y": torch.from_numpy(sample.actions[0])}
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         return stacked(examples)
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
@@ -113,14 +125,20 @@ class Slowing:
     def __init__(self, speed: float = 0.3) -> None:
         self.module: nn.Module = nn.Linear(1, 1, bias=False)
         self.module.get_parameter("weight").data.fill_(speed)
-        self.samples = Samples(Walks(), np.arange(3), Window.of_chunk(1, 1), [])
+        self.samples, self.held_out = (
+            Samples(Walks(), np.arange(n), Window.of_chunk(1, 1), []) for n in (3, 0)
+        )
         self.groups: Sequence[Group] = [Group("speed", frozenset({"weight"}), decays=False)]
         self.facts: Mapping[str, Any] = {"data": "walks"}
 
     def prepare(self, sample: Sample) -> Mapping[str, Tensor]:  # noqa: ARG002 - Protocol
         return {"time": torch.ones(1)}
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         return stacked(examples)
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
@@ -207,6 +225,7 @@ def settings(output: Path | str, **changes: Any) -> Settings:
         "n_workers": 2,
         "checkpoint_every": 3,
         "n_checkpoints": 2,
+        "validation": Validation(0.0, 1000, 1024),
         "evaluation": None,
         "log": [],
     }
@@ -222,7 +241,12 @@ def absolute_diffusion() -> DiffusionLearner:
     )
 
 
-def low_dimensional() -> DiffusionLearner:
+def validated_low_dimensional() -> DiffusionLearner:
+    """One of three episodes is held out."""
+    return low_dimensional(validation_share=0.3)
+
+
+def low_dimensional(validation_share: float = 0.0) -> DiffusionLearner:
     """A Diffusion Policy without images."""
     torch.manual_seed(0)
     shapes = {"tcp_pose": [7], "gripper": [1]}
@@ -230,7 +254,11 @@ def low_dimensional() -> DiffusionLearner:
     denoiser = UnetSpec([8, 8], 3, 2, 8, predicts_scale=True)
     spec = replace(SPEC, observation=observation, denoiser=denoiser)
     interface = replace(INTERFACE, cameras={})
-    return DiffusionLearner(Start(spec, None), interface, Recorded(Walks(), Walks()))
+    return DiffusionLearner(
+        Start(spec, None),
+        interface,
+        Recorded(Walks(), Walks(), validation_share=validation_share, seed=3),
+    )
 
 
 def line(**arguments: Any) -> Line:

@@ -42,13 +42,20 @@ class DiffusionModel(nn.Module):
                 n_features += 2 * spec.keyframe_dim
         self.denoiser = _denoiser(spec, n_features)
 
-    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Mean squared error of the prediction at random diffusion steps, with random noise."""
-        actions = batch["action"]
+    def draws(self, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        """What `loss` needs beside a batch, on the CPU: ``noise`` (B, draws, T, A) and the
+        diffusion ``steps`` (B,), each sample's by its own one of the `generators`.
+        """
         diffusion = self.spec.diffusion
-        noise = torch.randn((diffusion.n_noise_draws, *actions.shape), device=actions.device)
-        steps = torch.randint(diffusion.n_train_steps, (len(actions),), device=actions.device)
-        return self.loss_at(batch, noise.to(actions.dtype), steps)
+        shape = (diffusion.n_noise_draws, self.spec.horizons.n_prediction, self.spec.action_dim)
+        noise = [torch.randn(shape, generator=one) for one in generators]
+        steps = [torch.randint(diffusion.n_train_steps, (), generator=one) for one in generators]
+        return {"noise": torch.stack(noise), "steps": torch.stack(steps)}
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean squared error of the prediction at a batch with its `draws`."""
+        noise = batch["noise"].transpose(0, 1).to(batch["action"].dtype)
+        return self.loss_at(batch, noise, batch["steps"])
 
     def loss_at(self, batch: Mapping[str, Tensor], noise: Tensor, steps: Tensor) -> Tensor:
         """`loss` with its random draws given: noise (draws, B, T, A), int64 steps (B,)."""

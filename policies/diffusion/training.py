@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vla_bench.construct import construct
+from vla_bench.data.fitted import fitted
 from vla_bench.data.keyframes import values_at_keyframes
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.statistics import DatasetStatistics, statistics_of
@@ -20,7 +21,6 @@ from vla_bench.data.trajectory import (
     DataError,
     Schema,
     TrajectoryDataset,
-    check_fits,
     state_columns,
 )
 from vla_bench.data.windows import Window
@@ -66,24 +66,20 @@ class DiffusionLearner:
 
     def __init__(self, start: Start, interface: Interface, data: Recorded) -> None:
         """Raises ConfigError or DataError where network, interface and data do not fit."""
-        network, dataset = start.network(), data.labels
+        network = start.network()
         spec = network.spec
         interface.check(spec)
         cameras = list(interface.cameras.values())
-        check_fits(dataset, interface.actions.action_spec, cameras)
-        episodes = np.arange(len(dataset.lengths))
+        dataset = fitted(data.labels, interface.actions.action_spec, cameras)
         horizons = spec.horizons
         window = Window.of_horizon(
             horizons.n_prediction, horizons.n_obs_steps, horizons.n_action_steps
         )
         self.module: nn.Module = network
         views = {c: spec.observation.view(key) for key, c in interface.cameras.items()}
-        self.samples = Samples(
-            converted(data.at_views(views), interface.actions),
-            episodes,
-            window,
-            cameras,
-            data.n_used(dataset),
+        seen, n_used = converted(data.at_views(views), interface.actions), data.n_used(dataset)
+        self.samples, self.held_out = (
+            Samples(seen, episodes, window, cameras, n_used) for episodes in data.split
         )
         self.groups: Sequence[Group] = _groups(network)
         self._spec, self._interface = spec, interface
@@ -104,7 +100,7 @@ class DiffusionLearner:
         language = spec.observation.language
         self._encode_text = None if language is None else text_encoder(language)
         learned = converted(dataset, interface.actions)
-        self._statistics = statistics_of(learned, episodes)
+        self._statistics = statistics_of(learned, self.samples.episodes)
         self._schema = learned.schema
         self._fit(network, learned, is_new=start.checkpoint is None)
         self.facts: Mapping[str, Any] = {
@@ -140,8 +136,10 @@ class DiffusionLearner:
         current = self._window.actions.index(0)
         return sample.is_padding | beyond_mishap(mishap, frames, current)
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        batch = dict(stacked(examples))
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        batch = {**stacked(examples), **cast(DiffusionModel, self.module).draws(generators)}
         for key in self._interface.cameras:
             batch[key] = batch[key].permute(0, 1, 4, 2, 3).float() / 255
         return batch
@@ -165,7 +163,7 @@ class DiffusionLearner:
         """Every column to [-1, 1] by its limits; images too, unless ImageNet's mean and standard
         deviation follow, which are those of [0, 1]. What is not new must have seen such data.
         """
-        trajectories = [dataset[index] for index in range(len(dataset.lengths))]
+        trajectories = [dataset[int(index)] for index in self.samples.episodes]
         states = torch.from_numpy(np.concatenate([t.states for t in trajectories]))
         actions = torch.from_numpy(np.concatenate([t.actions for t in trajectories]))
         values = {key: states[:, columns].float() for key, columns in self._columns.items()}

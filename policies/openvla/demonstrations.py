@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.fitted import fitted
 from vla_bench.data.frames import Relabelled, without_noops
-from vla_bench.data.trajectory import (
-    Indices,
-    Schema,
-    Trajectory,
-    TrajectoryDataset,
-    check_fits,
-)
+from vla_bench.data.trajectory import Indices, Schema, Trajectory, TrajectoryDataset
 from vla_bench.policies.openvla.robots import RobotConvention
 
 
@@ -29,7 +24,7 @@ class Demonstrations:
 
     @property
     def schema(self) -> Schema:
-        """Of the files: rotations are still called by their columns there."""
+        """Rotations are still called as in `DELTA_TCP_POSE`, whatever is predicted."""
         return self.dataset.schema
 
     @property
@@ -45,6 +40,6 @@ def demonstrations(
     dataset: TrajectoryDataset, convention: RobotConvention, camera: str, drop_noops: bool
 ) -> Demonstrations:
     """What an OpenVLA learns from. Raises DataError or ConfigError where `dataset` does not fit."""
-    check_fits(dataset, DELTA_TCP_POSE, [camera])
-    kept = without_noops(dataset) if drop_noops else dataset
+    named = fitted(dataset, DELTA_TCP_POSE, [camera])
+    kept = without_noops(named) if drop_noops else named
     return Demonstrations(kept, convention)

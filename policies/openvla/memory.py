@@ -8,7 +8,7 @@ linear in both. Not counted: the CUDA context, workspaces and what the allocator
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from vla_bench.policies.openvla.config import OpenVLAConfig
 from vla_bench.policies.openvla.methods import Method
 from vla_bench.policies.openvla.model import OpenVLAModel
 from vla_bench.policies.openvla.quantize import quantize_decoder
+from vla_bench.policies.training.sharding import blocks
 
 N_TEXT_TOKENS = 32
 """Prompt, action and end: published instructions have 18 to 36 tokens of prompt."""
@@ -38,6 +39,10 @@ class Needs:
         gradients, moments: Of the parameters that get a gradient.
         casts: Copies of fp32 weights in bf16 that autocast keeps for the backward pass.
         per_sample: Activations.
+        buffers: Of the weights, what is no parameter, as NF4's codes: sharding leaves it whole.
+        root: Bytes of the parameters outside of the blocks that sharding gathers singly.
+        block: Bytes of the largest of these.
+        gathered: What sharding puts together for a moment.
         overhead: What a GPU holds beside.
     """
 
@@ -46,12 +51,33 @@ class Needs:
     moments: float
     casts: float
     per_sample: float
+    buffers: float = 0.0
+    root: float = 0.0
+    block: float = 0.0
+    gathered: float = 0.0
     overhead: float = _OVERHEAD_BYTES
 
     @property
     def fixed(self) -> float:
         """Whatever the batch."""
-        return self.weights + self.gradients + self.moments + self.casts + self.overhead
+        held = self.weights + self.gathered + self.gradients + self.moments
+        return held + self.casts + self.overhead
+
+    def sharded(self, n: int) -> Needs:
+        """On each of `n` GPUs with FSDP2: every parameter, gradient and moment is split.
+
+        Whole beside its parts are the parameters outside of blocks, with their copies, and two
+        blocks, one computing and one on its way, counted as they are held: bf16 halves fp32 ones.
+        """
+        parameters = self.weights - self.buffers
+        return replace(
+            self,
+            weights=parameters / n + self.buffers,
+            gradients=self.gradients / n,
+            moments=self.moments / n,
+            gathered=self.root + 2 * self.block,
+            casts=self.casts * self.root / parameters,
+        )
 
     def total(self, batch_size: int) -> float:
         return self.fixed + batch_size * self.per_sample
@@ -65,7 +91,8 @@ def needs(config: OpenVLAConfig, method: Method, precision: str, averages: bool)
     """Of training `config`'s model in the loop's `precision`, with an EMA if `averages`."""
     with FakeTensorMode():
         model = _built(config, method)
-        held = float(sum(t.nbytes for t in (*model.parameters(), *model.buffers())))
+        parameters, buffers = _nbytes(model.parameters()), _nbytes(model.buffers())
+        units = [_nbytes(block.parameters()) for block in blocks(model)]
         trained = float(sum(p.nbytes for p in _with_gradients(model)))
     two, three = (replace(config, decoder=replace(config.decoder, n_layers=n)) for n in (2, 3))
     kept = {
@@ -84,13 +111,21 @@ def needs(config: OpenVLAConfig, method: Method, precision: str, averages: bool)
         per_sample = sample[2] - layer + (more + 2) * border
     else:
         per_sample = sample[2] + more * layer
+    copies = 2 if averages else 1
     return Needs(
-        weights=2 * held if averages else held,
+        weights=copies * (parameters + buffers),
         gradients=trained,
         moments=2 * trained,
         casts=fixed[2] + more * (fixed[3] - fixed[2]),
         per_sample=per_sample,
+        buffers=copies * buffers,
+        root=parameters - sum(units),
+        block=max(units),
     )
+
+
+def _nbytes(tensors: Iterable[Tensor]) -> float:
+    return float(sum(tensor.nbytes for tensor in tensors))
 
 
 def _built(config: OpenVLAConfig, method: Method) -> OpenVLAModel:

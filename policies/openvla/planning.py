@@ -9,13 +9,13 @@ from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.memory import Needs, needs
 from vla_bench.policies.openvla.methods import Method, Towers
 from vla_bench.policies.openvla.start import config_of_start, method_of
-from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.settings import Machine, Settings
 
 _GB = 1e9
 
 
-def plan(settings: Settings, gpu_memory_gb: float) -> list[str]:
-    """Lines: bytes by what they are for, and the largest batch in `gpu_memory_gb`.
+def plan(settings: Settings, machine: Machine) -> list[str]:
+    """Lines: bytes by what they are for, the largest batch, and what the host needs.
 
     With activations stored and computed again, whichever of the two `settings` ask for first.
     """
@@ -24,18 +24,33 @@ def plan(settings: Settings, gpu_memory_gb: float) -> list[str]:
         raise ConfigError("dry_run plans the training of a whole OpenVLA, not method=towers.")
     config, source = config_of_start(settings)
     averages = settings.optimization.ema is not None
-    lines = [f"Memory for {source}, batch_size={settings.batch_size}, on {gpu_memory_gb:g} GB:"]
+    n = machine.n_gpus
+    gpus = f"{machine.gpu_memory_gb:g} GB" if n == 1 else f"{n} x {machine.gpu_memory_gb:g} GB"
+    lines = [f"Memory for {source}, batch_size={settings.batch_size}, on {gpus}:"]
+    is_split = settings.sharded and n > 1
     for recompute in (method.recompute, not method.recompute):
         asked = replace(method, recompute=recompute)
         found = needs(config, asked, settings.precision, averages)
-        lines += _lines(asked, found, settings.batch_size, gpu_memory_gb)
-    lines.append(
-        "Per GPU and process; sharded=true divides weights, gradients and moments by the number of "
-        "processes."
-    )
+        own = found.sharded(n) if is_split else found
+        lines += _lines(asked, own, settings.batch_size, machine.gpu_memory_gb)
+    if n > 1:
+        split = "weights, gradients and moments split" if is_split else "sharded=false: all on each"
+        lines.append(f"Per GPU and process, {split}.")
+    lines.append(_host(found, n, averages, is_split))
     if settings.optimization.optimizer == "muon":
         lines.append("Moments are counted as AdamW's; Muon keeps half of them for what it trains.")
     return lines
+
+
+def _host(found: Needs, n: int, averages: bool, is_split: bool) -> str:
+    """Every process loads whole weights before they go to its GPU; the first one saves."""
+    copies = 2 if averages else 1
+    state = copies * found.gradients + found.moments
+    network = found.weights / copies if is_split else 0.0
+    return (
+        f"Host memory: {n * found.weights / _GB:.1f} GB while {n} process(es) load, "
+        f"{(state + network) / _GB:.1f} GB while the first one saves; data beside."
+    )
 
 
 def _lines(method: Method, found: Needs, batch_size: int, gb: float) -> Iterator[str]:
@@ -46,6 +61,7 @@ def _lines(method: Method, found: Needs, batch_size: int, gb: float) -> Iterator
         "weights": found.weights,
         "gradients": found.gradients,
         "AdamW's moments": found.moments,
+        "gathered for a moment": found.gathered,
         "bf16 copies": found.casts,
         f"activations of {batch_size}": batch_size * found.per_sample,
         "overhead (a round figure)": found.overhead,

@@ -23,7 +23,7 @@ from vla_bench.data.keyframes import values_at_keyframes
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.trajectory import Indices, TrajectoryDataset, state_columns
 from vla_bench.data.view import WHOLE
-from vla_bench.data.windows import Window
+from vla_bench.data.windows import Split, Window, split_episodes
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.checkpoint import Weights
 from vla_bench.policies.openvla.export import copy_layout, in_fp32, write_weights
@@ -83,13 +83,17 @@ class TowerLearner:
         camera: str,
         n_used: Indices | None = None,
         box: Box = WHOLE,
+        split: Split | None = None,
     ) -> None:
-        """`box` is the part of what `camera` sees that `data`'s images are.
+        """`box` is the part of what `camera` sees that `data`'s images are. `split` says which
+        episodes are learned from and which are held out; None: all are.
 
         Raises DataError for a log without the states that `method` names.
         """
-        episodes = np.arange(len(data.lengths))
-        self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
+        self.samples, self.held_out = (
+            Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
+            for episodes in split or split_episodes(len(data.lengths), 0.0, 0)
+        )
         self._start, self._camera, self._data = start, camera, data
         self._preparation = Preparation(TRAINED_RESIZE, center_crop=False, box=box)
         prompter = Prompter.read(start.folder, start.model.config.prompt, "template")
@@ -118,7 +122,11 @@ class TowerLearner:
             "values": torch.from_numpy(self._values[sample.episode][sample.frame]),
         }
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self,
+        examples: Sequence[Mapping[str, Tensor]],
+        generators: Sequence[torch.Generator],  # noqa: ARG002 - Protocol
+    ) -> Mapping[str, Tensor]:
         pad_id = cast(Pointing, self.module).openvla.config.pad_token_id
         ids = [example["ids"] for example in examples]
         same = [{key: example[key] for key in ("image", "values")} for example in examples]

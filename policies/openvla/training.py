@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vla_bench.actions import DELTA_TCP_POSE
+from vla_bench.data.fitted import fitted
 from vla_bench.data.image_ops import Box
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
 from vla_bench.data.trajectory import Indices
 from vla_bench.data.view import WHOLE, View, to_box
-from vla_bench.data.windows import Window
+from vla_bench.data.windows import Split, Window, split_episodes
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
@@ -55,21 +57,26 @@ class OpenVLALearner:
         n_used: Indices | None = None,
         box: Box = WHOLE,
         owners: Sequence[str] = (),
+        split: Split | None = None,
     ) -> None:
         """`data` is what `start` with `method` learns to predict from images of `camera`, which are
         `box` of what the camera sees.
 
         `n_used` says how many of each episode's first frames are learned from; None: all. `owners`
         name the data set of each episode, where there are several: each has metrics of its own.
+        `split` says which episodes are learned from and which are held out; None: all are.
         """
         config = start.model.config
-        episodes = np.arange(len(data.lengths))
         self.module: nn.Module = start.model
-        self.samples = Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
+        n_episodes, window = len(data.lengths), Window.of_chunk(1, 1)
+        self.samples, self.held_out = (
+            Samples(data, episodes, window, [camera], n_used)
+            for episodes in split or split_episodes(n_episodes, 0.0, 0)
+        )
         self.groups: Sequence[Group] = groups_of(start.model)
         self._start, self._method, self._camera, self._data = start, method, camera, data
-        self._owners = owners if len(set(owners)) > 1 else [data.name] * len(episodes)
-        self._statistics = statistics_of(data, episodes)
+        self._owners = owners if len(set(owners)) > 1 else [data.name] * n_episodes
+        self._statistics = statistics_of(data, self.samples.episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
         self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug, box=box)
         prompter = Prompter.read(start.folder, config.prompt, "template")
@@ -99,11 +106,13 @@ class OpenVLALearner:
             "episode": torch.tensor(sample.episode),
         }
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Ids padded to the longest; images augmented by draws from torch's generator."""
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        """Ids padded to the longest; each image augmented as its generator draws."""
         images = [example["image"].numpy() for example in examples]
         if self._method.image_aug:
-            draws = [Jitter.of(uniform) for uniform in torch.rand(len(images), 5).numpy()]
+            draws = [Jitter.of(torch.rand(5, generator=one).numpy()) for one in generators]
             images = list(self._pool.map(Jitter.apply, draws, images))
         ids, labels = self._labeller.pad(
             [example["ids"] for example in examples], [example["labels"] for example in examples]
@@ -183,12 +192,16 @@ def learner(settings: Settings) -> Learner:
     box = recorded_box([folder]) if policy["box"] is None else to_box(policy["box"])
     frames = record.at_views({camera: View(size, size, box)})
     if isinstance(method, Towers):
+        frames = fitted(frames, DELTA_TCP_POSE, [camera])
         start = Start(name, folder, method.load(place, cpu))
-        return TowerLearner(start, method, frames, camera, record.n_used(frames), box)
+        n_used = record.n_used(frames)
+        return TowerLearner(start, method, frames, camera, n_used, box, record.split)
     start = Start(name, folder, method.load(place, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
-    return OpenVLALearner(start, method, data, camera, record.n_used(data), box, record.owners)
+    return OpenVLALearner(
+        start, method, data, camera, record.n_used(data), box, record.owners, record.split
+    )
 
 
 def _check_trained_alike(policy: Mapping[str, Any]) -> None:

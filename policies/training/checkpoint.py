@@ -13,7 +13,7 @@ import copy
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,22 +72,19 @@ def _write(
 def restore(checkpoint: Path, state: State) -> None:
     """Make `state`, fresh from `begin`, what it was when `checkpoint` was written.
 
-    Raises StoreError when the network has other parameters by now.
+    Raises StoreError when the network has other parameters by now, by their names or shapes.
     """
     tensors = load_file(checkpoint / "state.safetensors")
     numbers = json.loads((checkpoint / "state.json").read_text())
     for prefix, module in _modules(state).items():
         found = _under(prefix, tensors)
-        _check(checkpoint, set(found), state.module)
+        _check(checkpoint, found, state.module)
         there = module.state_dict()
         split = {name: split_like(value, there[name]) for name, value in found.items()}
         module.load_state_dict(split, strict=False)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under("optimizer.", tensors).items():
-        number, _, key = name.partition(".")
-        moments.setdefault(int(number), {})[key] = split_like(value, state.trained[int(number)])
-    for optimizer, numbers_of in _numbered(state):
-        own = {i: moments[number] for i, number in enumerate(numbers_of) if number in moments}
+    moments = _moments(checkpoint, tensors, state)
+    for optimizer, names in _named(state):
+        own = {i: moments[name] for i, name in enumerate(names) if name in moments}
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": own, "param_groups": groups})
     state.step = numbers["step"]
@@ -116,26 +113,40 @@ def point_to(checkpoint: Path) -> None:
     link.replace(checkpoint.parent / "best")
 
 
-def _numbered(state: State) -> Iterator[tuple[Optimizer, range]]:
-    """Each optimizer, and the places of its parameters in ``state.trained``."""
-    first = 0
+def _named(state: State) -> Iterator[tuple[Optimizer, list[str]]]:
+    """Each optimizer, and the names of its parameters in its own order."""
+    names = {id(parameter): name for name, parameter in state.module.named_parameters()}
     for optimizer in state.optimizers:
-        n = sum(len(group["params"]) for group in optimizer.param_groups)
-        yield optimizer, range(first, first + n)
-        first += n
+        yield optimizer, [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _moments(
+    checkpoint: Path, tensors: Mapping[str, Tensor], state: State
+) -> dict[str, dict[str, Tensor]]:
+    """Of each parameter that has had a gradient, split as it is."""
+    parameters = dict(state.module.named_parameters())
+    moments: dict[str, dict[str, Tensor]] = {}
+    for full_name, value in _under("optimizer.", tensors).items():
+        name, _, key = full_name.rpartition(".")
+        if name not in parameters:
+            raise _of_other_code(
+                checkpoint, f"has moments of {name}, the network no such parameter"
+            )
+        moments.setdefault(name, {})[key] = split_like(value, parameters[name])
+    return moments
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
     moments = {
-        f"{numbers[parameter]}.{key}": value
-        for optimizer, numbers in _numbered(state)
+        f"{names[parameter]}.{key}": value
+        for optimizer, names in _named(state)
         for parameter, values in optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
-    names = _changing(state.module)
+    changing = _changing(state.module)
     parts: dict[str, dict[str, Any]] = {"optimizer.": moments}
     for prefix, module in _modules(state).items():
-        parts[prefix] = {n: v for n, v in module.state_dict().items() if n in names}
+        parts[prefix] = {n: v for n, v in module.state_dict().items() if n in changing}
     return {
         prefix + name: torch.as_tensor(value)
         for prefix, tensors in parts.items()
@@ -178,17 +189,32 @@ def _changing(module: nn.Module) -> set[str]:
     return set(module.state_dict()) - (frozen_or_tied - trained)
 
 
-def _check(checkpoint: Path, found: set[str], module: nn.Module) -> None:
-    lacking, unknown = _changing(module) - found, found - set(module.state_dict())
+def _check(checkpoint: Path, found: Mapping[str, Tensor], module: nn.Module) -> None:
+    there = module.state_dict()
+    lacking, unknown = _changing(module) - set(found), set(found) - set(there)
     if lacking or unknown:
-        raise StoreError(
-            f"{checkpoint} is of other code: the network's {', '.join(sorted(lacking)) or 'none'} "
-            f"are not in it, its {', '.join(sorted(unknown)) or 'none'} not in the network. Check "
-            "out the commit in train.json to go on, or begin anew with output=..."
+        raise _of_other_code(
+            checkpoint,
+            f"the network's {', '.join(sorted(lacking)) or 'none'} are not in it, its "
+            f"{', '.join(sorted(unknown)) or 'none'} not in the network",
         )
+    reshaped = [
+        f"{name} {list(value.shape)} -> {list(there[name].shape)}"
+        for name, value in found.items()
+        if value.shape != there[name].shape
+    ]
+    if reshaped:
+        raise _of_other_code(checkpoint, f"shapes differ (there -> now): {', '.join(reshaped)}")
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _of_other_code(checkpoint: Path, difference: str) -> StoreError:
+    return StoreError(
+        f"{checkpoint} is of other code: {difference}. Check out the commit in train.json to go "
+        "on, or begin anew with output=..."
+    )
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

@@ -8,7 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from vla_bench.errors import MissingDependencyError
-from vla_bench.policies.training.settings import Average, Evaluation, Optimization, Settings
+from vla_bench.policies.training.settings import (
+    Average,
+    Evaluation,
+    Machine,
+    Optimization,
+    Settings,
+    Validation,
+)
 
 
 def train(config: Mapping[str, Any], console: Console) -> None:
@@ -29,15 +36,18 @@ def train(config: Mapping[str, Any], console: Console) -> None:
     from vla_bench.policies.training.run import run
 
     asked = dict(config)
-    dry_run, gpu_memory_gb = asked.pop("dry_run"), asked.pop("gpu_memory_gb")
+    dry_run = asked.pop("dry_run")
+    machine = Machine(asked.pop("n_gpus"), asked.pop("gpu_memory_gb"))
     chosen = config["optimization"]
     ema = None if chosen["ema"] is None else Average(**chosen["ema"])
     optimization = Optimization(**{**chosen, "ema": ema})
     env = asked.pop("env", None)
     evaluation = None if env is None else Evaluation(env, **config["evaluation"])
-    settings = Settings(**{**asked, "optimization": optimization, "evaluation": evaluation})
+    validation = Validation(**config["validation"])
+    parts = {"optimization": optimization, "validation": validation, "evaluation": evaluation}
+    settings = Settings(**{**asked, **parts})
     if dry_run:
-        for line in plan_of(settings, gpu_memory_gb):
+        for line in plan_of(settings, machine):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     run(settings, console)

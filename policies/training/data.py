@@ -13,6 +13,7 @@ from vla_bench.data.lerobot_format import ACTION
 from vla_bench.data.lerobot_reader import LeRobotFolder
 from vla_bench.data.trajectory import Indices, TrajectoryDataset
 from vla_bench.data.view import View, Viewed
+from vla_bench.data.windows import Split, split_episodes
 from vla_bench.policies.training.settings import Settings
 
 
@@ -26,6 +27,8 @@ class Recorded:
         n_idle: Frames used after the last change of the gripper; None: all.
         cache: Folder of resized frames; None: they are decoded every time.
         n_workers: Threads that fill it.
+        validation_share: Of the episodes, that are not learned from.
+        seed: Chooses them.
     """
 
     labels: TrajectoryDataset
@@ -33,11 +36,18 @@ class Recorded:
     n_idle: int | None = None
     cache: str | None = None
     n_workers: int = 1
+    validation_share: float = 0.0
+    seed: int = 0
 
     @property
     def owners(self) -> list[str]:
         """The name of the data set that each episode is of."""
         return [part.name for part in self._parts for _ in part.lengths]
+
+    @property
+    def split(self) -> Split:
+        """Episodes to learn from, and those held out. Raises ConfigError for too few."""
+        return split_episodes(len(self.labels.lengths), self.validation_share, self.seed)
 
     @property
     def _parts(self) -> Sequence[TrajectoryDataset]:
@@ -65,6 +75,8 @@ def recorded(settings: Settings) -> Recorded:
         settings.n_idle_frames,
         settings.frame_cache,
         settings.n_workers,
+        settings.validation.share,
+        settings.seed,
     )
 
 

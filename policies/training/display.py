@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vla_bench.policies.training.loop import Metrics, State
 from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.validation import PREFIX
 
 _LOG_EVERY_SECONDS = 10.0
 _SMOOTHING = 0.95  # of what is shown; metrics.jsonl has every step's own
@@ -56,7 +57,7 @@ class _Tally:
         self._n_done += 1
         for name, new in {"loss": step.loss, **step.measured}.items():
             if "/" not in name:  # of all data sets, not of one
-                old = self._shown.get(name, new)
+                old = new if name.startswith(PREFIX) else self._shown.get(name, new)
                 self._shown[name] = _SMOOTHING * old + (1 - _SMOOTHING) * new
 
     def is_time_to_say(self) -> bool:

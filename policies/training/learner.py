@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vla_bench.construct import locate
 from vla_bench.data.loader import Sample, Samples
 from vla_bench.errors import ConfigError
-from vla_bench.policies.training.settings import Settings
+from vla_bench.policies.training.settings import Machine, Settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Learner(Protocol):
     Attributes:
         module: What is optimized; parameters without gradients stay as they are.
         samples: What it learns from.
+        held_out: Of the episodes that it does not learn from; none where none are held out.
         groups: Every parameter that has a gradient, each in one group.
         facts: JSON types: what the network and its data are. A checkpoint is continued only where
             they are the same.
@@ -50,6 +51,7 @@ class Learner(Protocol):
 
     module: nn.Module
     samples: Samples
+    held_out: Samples
     groups: Sequence[Group]
     facts: Mapping[str, Any]
 
@@ -57,17 +59,21 @@ class Learner(Protocol):
         """One example, on the CPU; called by several threads. Equal samples give equal tensors."""
         ...
 
-    def collate(self, examples: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def collate(
+        self, examples: Sequence[Mapping[str, Tensor]], generators: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
         """A batch of them, on the CPU; `stacked` where all examples have equal shapes.
 
-        Random draws as in `loss`: augmentation that differs from epoch to epoch belongs here.
+        Called by a thread beside the step before. Noise and augmentation belong here: each
+        sample's are drawn with its own one of the `generators`, which no other sample shares.
         """
         ...
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, float]]:
         """Scalar mean over a batch, and what else is worth watching, by name.
 
-        Random draws use torch's global generator, which the loop seeds before every call.
+        What a network draws inside (dropout, crops) comes from torch's global generator, which
+        the loop seeds before every call, otherwise in each process.
         """
         ...
 
@@ -91,7 +97,7 @@ def stacked(examples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
 
 
-def plan_of(settings: Settings, gpu_memory_gb: float) -> list[str]:
+def plan_of(settings: Settings, machine: Machine) -> list[str]:
     """What a training needs, in lines: ``planning.plan`` beside the policy. Trains nothing.
 
     Raises ConfigError when the policy has none.
@@ -101,8 +107,8 @@ def plan_of(settings: Settings, gpu_memory_gb: float) -> list[str]:
         raise ConfigError(
             f"Nothing plans the memory of {settings.policy['_target_']}: leave out dry_run=true."
         )
-    plan: Callable[[Settings, float], list[str]] = locate(f"{package}.planning.plan")
-    return plan(settings, gpu_memory_gb)
+    plan: Callable[[Settings, Machine], list[str]] = locate(f"{package}.planning.plan")
+    return plan(settings, machine)
 
 
 def _package(settings: Settings) -> str:

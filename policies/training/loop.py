@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vla_bench.data.loader import read_batches
 from vla_bench.data.order import Order
 from vla_bench.errors import ConfigError, VlaBenchError
+from vla_bench.policies.training.batches import batches, derived_seed
 from vla_bench.policies.training.ema import Ema
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.optimizers import optimizers
@@ -171,15 +171,15 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
         len(learner.samples), settings.batch_size, settings.seed, ranks.rank, ranks.n_ranks
     )
     n = settings.n_accumulated
-    numbers = (order.batch(i) for i in range(state.step * n, settings.n_steps * n))
-    reader = read_batches(learner.samples, numbers, learner.prepare, settings.n_workers)
-    with contextlib.closing(reader) as batches:  # type: ignore[type-var]
+    numbers = range(state.step * n, settings.n_steps * n)
+    made = batches(learner, learner.samples, order, numbers, settings.n_workers)
+    with contextlib.closing(made) as coming:  # type: ignore[type-var]
         while state.step < settings.n_steps:
             started = time.perf_counter()
             rate = learning_rate(settings.optimization, state.step, settings.n_steps)
             for group in state.groups:
                 group["lr"] = rate
-            loss, measured = _gradient(learner, state, order, settings.n_accumulated, batches)
+            loss, measured = _gradient(state, order, settings.n_accumulated, coming)
             norm = _clipped(state, order, settings)
             for optimizer in state.optimizers:
                 optimizer.step()
@@ -191,11 +191,7 @@ def steps(learner: Learner, state: State, settings: Settings) -> Iterator[Metric
 
 
 def _gradient(
-    learner: Learner,
-    state: State,
-    order: Order,
-    n: int,
-    batches: Iterator[list[Mapping[str, Tensor]]],
+    state: State, order: Order, n: int, coming: Iterator[Mapping[str, Tensor]]
 ) -> tuple[float, dict[str, float]]:
     """Leave the mean gradient of `n` batches in the parameters; the loss and what was measured."""
     processes = state.processes
@@ -205,20 +201,16 @@ def _gradient(
     for position in range(state.step * n, (state.step + 1) * n):
         is_last = position + 1 == (state.step + 1) * n
         with contextlib.nullcontext() if is_last else state.accumulating():
-            _seed(order.seed, position * processes.n_ranks + processes.rank)
-            batch = learner.collate(next(batches)).items()
-            loss, others = state.objective({k: v.to(processes.device) for k, v in batch})
+            torch.manual_seed(derived_seed(order.seed, int(order.positions(position)[0])))
+            batch = {k: v.to(processes.device) for k, v in next(coming).items()}
+            loss, others = state.objective(batch)
             value = loss.item()
             if not math.isfinite(value):
                 raise NotFiniteError(state.step + 1, "loss", value, order.batch(position).tolist())
             torch.autograd.backward(loss / n)
         for name, other in {"loss": value, **others}.items():
             values[name].append(other)
-    pooled = defaultdict[str, list[float]](list)
-    for everyones in processes.gathered(dict(values)):
-        for name, some in everyones.items():
-            pooled[name] += some
-    means = {name: math.fsum(some) / len(some) for name, some in pooled.items()}
+    means = processes.means(values)
     return means.pop("loss"), means
 
 
@@ -231,8 +223,3 @@ def _clipped(state: State, order: Order, settings: Settings) -> float:
         numbers = order.samples(np.arange(state.step * n, (state.step + 1) * n))
         raise NotFiniteError(state.step + 1, "gradient's norm", norm, numbers.tolist())
     return norm
-
-
-def _seed(seed: int, position: int) -> None:
-    state = np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)
-    torch.manual_seed(int(state[0] >> np.uint64(1)))

@@ -5,7 +5,9 @@ accelerate starts them, from the variables that torchrun sets, and averages grad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -59,7 +61,12 @@ class Processes:
         return self.rank == 0
 
     def joined(self, objective: nn.Module) -> nn.Module:
-        """`objective`, on the device, with gradients that are the mean over all processes."""
+        """`objective`, on the device, with gradients that are the mean over all processes.
+
+        Buffers are sent at every pass only where a pass changes them: QLoRA's frozen base is one.
+        """
+        handler = self._accelerator.ddp_handler
+        handler.broadcast_buffers = any(_keeps_statistics(part) for part in objective.modules())
         joined: nn.Module = self._accelerator.prepare_model(objective, device_placement=False)
         return joined
 
@@ -74,6 +81,14 @@ class Processes:
         everyones: list[Any] = [value] if self.n_ranks == 1 else gather_object([value])
         return everyones
 
+    def means(self, values: Mapping[str, list[float]]) -> dict[str, float]:
+        """Of everyone's `values` together, by name."""
+        pooled = defaultdict[str, list[float]](list)
+        for everyones in self.gathered(dict(values)):
+            for name, some in everyones.items():
+                pooled[name] += some
+        return {name: math.fsum(some) / len(some) for name, some in pooled.items()}
+
     def wait(self) -> None:
         """Until all are here."""
         self._accelerator.wait_for_everyone()
@@ -81,3 +96,8 @@ class Processes:
     def end(self) -> None:
         """Part from the others."""
         self._accelerator.end_training()
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    """Whether a pass in training changes its buffers, as BatchNorm's does."""
+    return bool(getattr(module, "track_running_stats", False))

@@ -38,6 +38,7 @@ from vla_bench.policies.training.optimizers import trained_groups
 from vla_bench.policies.training.processes import Processes
 from vla_bench.policies.training.settings import Settings
 from vla_bench.policies.training.trackers import Tracker
+from vla_bench.policies.training.validation import validated
 from vla_bench.store import differences, write_json
 
 
@@ -118,7 +119,7 @@ class _Session:
         if state.step:
             self._judge(checkpoint.checkpoints(folder)[-1], state)
         path = folder / "metrics.jsonl" if state.processes.is_first else Path(os.devnull)
-        taken = steps(self.learner, state, settings)
+        taken = validated(steps(self.learner, state, settings), self.learner, state, settings)
         with path.open("a") as lines:
             for metrics in watch(taken, state, settings, self.console):
                 line = metrics.line()
@@ -188,14 +189,30 @@ def _opening(learner: Learner, settings: Settings, state: State) -> Iterator[str
         )
     n_frozen = sum(p.numel() for p in learner.module.parameters() if not p.requires_grad)
     yield f"Frozen: {n_frozen:,} parameters"
+    yield _where(state.processes)
     n_seen = settings.batch_size * settings.n_accumulated * state.processes.n_ranks
     epochs = settings.n_steps * n_seen / len(learner.samples)
     yield (
         f"{settings.n_steps} steps of {n_seen} samples, {epochs:.1f} epochs of "
         f"{len(learner.samples)}; {state.step} steps done, {settings.output}"
     )
+    if settings.validation.share:
+        yield (
+            f"Held out: {len(learner.held_out.episodes)} episodes, {len(learner.held_out)} "
+            f"samples; validation_loss every {settings.validation.every} steps"
+        )
     if epochs < 1:
         yield "Warning: that is less than one epoch; most samples will not be seen. Raise n_steps."
+
+
+def _where(processes: Processes) -> str:
+    """What the training computes on, and what it leaves idle."""
+    device, n_gpus = processes.device, torch.cuda.device_count()
+    if device.type == "cuda":
+        return f"Device: {device} ({torch.cuda.get_device_name(device)}), {processes.n_ranks} of it"
+    if n_gpus:
+        return f"Device: cpu, though torch sees {n_gpus} GPU(s): type device=cuda to use them"
+    return f"Device: cpu, {processes.n_ranks} process(es); torch sees no GPU"
 
 
 def _with_samples(error: NotFiniteError, learner: Learner, path: Path) -> VlaBenchError:

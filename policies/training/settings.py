@@ -60,6 +60,18 @@ class Optimization:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What a dry run plans for: `n_gpus` of `gpu_memory_gb` each (1e9 bytes), one process each."""
+
+    n_gpus: int
+    gpu_memory_gb: float
+
+    def __post_init__(self) -> None:
+        if self.n_gpus < 1:
+            raise ConfigError(f"n_gpus: expected at least 1, got {self.n_gpus}.")
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Rollouts of checkpoints in an env while training."""
 
@@ -74,6 +86,26 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ConfigError(f"evaluation.every: expected at least 1, got {self.every}.")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The loss on held-out episodes while training."""
+
+    share: float
+    every: int
+    n_samples: int
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.share < 1.0:
+            raise ConfigError(
+                f"validation.share: expected at least 0 and less than 1, got {self.share}."
+            )
+        for name in ("every", "n_samples"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"validation.{name}: expected at least 1, got {getattr(self, name)}."
+                )
 
 
 @dataclass(frozen=True)
@@ -99,6 +131,7 @@ class Settings:
     n_workers: int
     checkpoint_every: int
     n_checkpoints: int
+    validation: Validation
     evaluation: Evaluation | None
     log: Sequence[str]
 
@@ -123,4 +156,6 @@ class Settings:
         plain = asdict(self)
         chosen = self.evaluation
         rolled_out = {} if chosen is None else {"env": chosen.env, "evaluation.every": chosen.every}
-        return {**{name: plain[name] for name in _DECISIVE}, **rolled_out}
+        share = self.validation.share
+        held_out = {"validation.share": share} if share else {}
+        return {**{name: plain[name] for name in _DECISIVE}, **held_out, **rolled_out}

@@ -13,18 +13,21 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 def shard(module: nn.Module, device: torch.device, precision: str) -> nn.Module:
     """Split `module` in place, wherever it is, onto every process's `device`.
 
-    With bf16 the blocks are gathered in bfloat16; their gradients are averaged in float32.
+    With bf16 the blocks are gathered in bfloat16; their gradients are averaged in float32. On a CPU
+    they are gathered as they are, and autocast rounds them: torch's LayerNorm takes no bfloat16
+    weights for float32 inputs there, as it does on a GPU.
     """
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
-    policy = half if precision == "bf16" else MixedPrecisionPolicy()
+    gathers_half = precision == "bf16" and device.type != "cpu"
+    policy = half if gathers_half else MixedPrecisionPolicy()
     for block in blocks(module):
         fully_shard(block, mesh=mesh, mp_policy=policy)
     fully_shard(module, mesh=mesh)
@@ -38,6 +41,13 @@ def blocks(module: nn.Module, is_listed: bool = False) -> Iterator[nn.Module]:
             yield child
         else:
             yield from blocks(child, is_listed or isinstance(child, nn.ModuleList))
+
+
+def split_again(module: nn.Module) -> None:
+    """Split what a forward pass without a backward pass has left whole."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
 
 
 def is_sharded(module: nn.Module) -> bool:

@@ -6,8 +6,10 @@ datasets/lerobot_dataset.py); its reader is run over our folders in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -42,6 +44,21 @@ def parquet() -> tuple[Any, Any]:
             "LeRobot data sets need pyarrow. Install it: pip install 'vla-bench[data]'"
         ) from error
     return pyarrow, pyarrow.parquet
+
+
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[None]:
+    """Around what reads `path`, in which `expected` should be: its damage becomes a DataError."""
+    pa, _ = parquet()
+    damages = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
+    try:
+        yield
+    except damages as error:
+        found = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(
+            f"{path} cannot be read: expected {expected}, found: {found or type(error).__name__}. "
+            "Copy or download it again."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vla_bench.actions import ActionSpec, Dimension
-from vla_bench.data.lerobot_format import CAMERA_PREFIX, OWN_FACTS, parquet
+from vla_bench.data.lerobot_format import CAMERA_PREFIX, OWN_FACTS, parquet, reading
 from vla_bench.data.trajectory import DataError
 
 
@@ -66,25 +66,20 @@ def read_metadata(root: Path) -> Metadata:
             f"{root} is not a LeRobot data set: it has no meta/info.json. If `vla-bench demos` was "
             "interrupted there, run the same command again to complete it."
         )
-    info = json.loads(path.read_text())
-    version = info.get("codebase_version")
+    with reading(path, "a JSON object with codebase_version, fps, data_path and features"):
+        info = json.loads(path.read_text())
+        version = info.get("codebase_version")
+        rate, features, _ = float(info["fps"]), info["features"], info["data_path"]
+        cameras = {
+            key.removeprefix(CAMERA_PREFIX).removeprefix("observation."): key
+            for key, feature in features.items()
+            if feature["dtype"] in ("video", "image")
+        }
     if version not in _READERS:
         raise DataError(f"{path}: version {version!r}, expected {' or '.join(sorted(_READERS))}.")
-    cameras = {
-        key.removeprefix(CAMERA_PREFIX).removeprefix("observation."): key
-        for key, feature in info["features"].items()
-        if feature["dtype"] in ("video", "image")
-    }
-    instructions, episodes = _READERS[version](root, info, cameras)
-    metadata = Metadata(
-        root,
-        float(info["fps"]),
-        info["features"],
-        cameras,
-        instructions,
-        episodes,
-        _action_spec(root),
-    )
+    with reading(root / "meta", f"the tables of a LeRobot {version} data set, with their columns"):
+        instructions, episodes = _READERS[version](root, info, cameras)
+    metadata = Metadata(root, rate, features, cameras, instructions, episodes, _action_spec(root))
     _check(metadata)
     return metadata
 
@@ -93,9 +88,11 @@ _Listing = tuple[dict[int, str], tuple[EpisodeEntry, ...]]
 
 
 def _read_v3(root: Path, info: Mapping[str, Any], cameras: Mapping[str, str]) -> _Listing:
-    tasks = _read_table(root / "meta" / "tasks.parquet").to_pydict()
-    indices = tasks.pop("task_index")
-    texts = next(iter(tasks.values()))  # the data frame's index, whatever it is called
+    path = root / "meta" / "tasks.parquet"
+    with reading(path, "a column task_index and one of texts"):
+        tasks = _read_table(path).to_pydict()
+        indices = tasks.pop("task_index")
+        texts, *_ = tasks.values()  # the data frame's index, whatever it is called
     files = sorted((root / "meta" / "episodes").glob("*/*.parquet"))
     rows = [row for file in files for row in _episode_rows(file)]
     rows.sort(key=lambda row: int(row["episode_index"]))
@@ -171,17 +168,15 @@ _READERS: dict[str, Callable[[Path, Mapping[str, Any], Mapping[str, str]], _List
 
 
 def _read_table(path: Path) -> Any:
-    pa, pq = parquet()
-    try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+    with reading(path, "a parquet file"):
+        return parquet()[1].read_table(path)
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"Expected {path}, which is missing.")
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    with reading(path, "a JSON object per line"):
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
 
 
 def _action_spec(root: Path) -> ActionSpec | None:
@@ -189,8 +184,9 @@ def _action_spec(root: Path) -> ActionSpec | None:
     path = root / OWN_FACTS
     if not path.is_file():
         return None
-    dimensions = json.loads(path.read_text())["action_spec"]
-    return ActionSpec(tuple(Dimension(**d) for d in dimensions))
+    with reading(path, "a JSON object with an action_spec"):
+        dimensions = json.loads(path.read_text())["action_spec"]
+        return ActionSpec(tuple(Dimension(**d) for d in dimensions))
 
 
 def _check(metadata: Metadata) -> None:

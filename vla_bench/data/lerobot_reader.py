@@ -6,8 +6,10 @@ when asked for and not kept.
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from vla_bench.data.lerobot_format import ACTION, STATE, parquet, vectors_of
+from vla_bench.data.lerobot_format import (
+    ACTION,
+    EXPERT_ACTION,
+    STATE,
+    parquet,
+    reading,
+    vectors_of,
+)
 from vla_bench.data.lerobot_meta import EpisodeEntry, Metadata, read_metadata
 from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
 from vla_bench.data.video import Recent, read_frames
-from vla_bench.errors import unknown_name
+from vla_bench.errors import ConfigError, unknown_name
 
 _N_ROW_GROUPS = 4  # of images, kept by each thread; usually one per episode
 
@@ -40,8 +49,7 @@ class LeRobotFolder:
         self._metadata = read_metadata(Path(root))
         features = self._metadata.features
         if action not in features or features[action]["dtype"] in ("video", "image"):
-            vectors = [k for k, f in features.items() if f["dtype"].startswith("float")]
-            raise unknown_name(f"action feature of {root}", action, vectors)
+            raise _no_such_action(Path(root), action, features)
         self._action = action
         self._files: dict[Path, _Columns] = {}
         self._trajectories: dict[int, LeRobotTrajectory] = {}
@@ -53,9 +61,10 @@ class LeRobotFolder:
     @cached_property
     def schema(self) -> Schema:
         features, cameras = self._metadata.features, self._metadata.cameras
-        sizes = {name: _image_size(features[key]) for name, key in cameras.items()}
-        states = _names(features[STATE], STATE) if STATE in features else ()
-        actions = _names(features[self._action], self._action)
+        with self._reading_features():
+            sizes = {name: _image_size(features[key]) for name, key in cameras.items()}
+            states = _names(features[STATE], STATE) if STATE in features else ()
+            actions = _names(features[self._action], self._action)
         rate, spec = self._metadata.rate, self._metadata.action_spec
         return Schema(sizes, states, actions, spec, rate)
 
@@ -96,7 +105,12 @@ class LeRobotFolder:
         """Column -> how many numbers a row of it holds."""
         features = self._metadata.features
         wanted = ["episode_index", "task_index", "timestamp", self._action, STATE]
-        return {key: features[key]["shape"][0] for key in wanted if key in features}
+        with self._reading_features():
+            return {key: features[key]["shape"][0] for key in wanted if key in features}
+
+    def _reading_features(self) -> AbstractContextManager[None]:
+        path = self._metadata.root / "meta" / "info.json"
+        return reading(path, "features with dtype, shape and names")
 
     def _instruction(self, task_index: int, entry: EpisodeEntry) -> str:
         instructions = self._metadata.instructions
@@ -140,13 +154,21 @@ class LeRobotTrajectory:
         return images
 
 
+def _no_such_action(root: Path, action: str, features: Mapping[str, Any]) -> ConfigError:
+    numbers = [k for k, f in features.items() if f["dtype"].startswith("float")]
+    known = sorted(k for k in numbers if k != "timestamp" and not k.startswith("observation."))
+    nearest = difflib.get_close_matches(action, known, n=1)
+    why = f" Only what `vla-bench demos` recorded has {action}." if action == EXPERT_ACTION else ""
+    return ConfigError(
+        f"{root} has no action column {action!r}, it has: {', '.join(known) or 'none'}.{why}"
+        + (f" Type action={(nearest or known)[0]}" if known else "")
+    )
+
+
 def _read_columns(path: Path, dims: Mapping[str, int]) -> _Columns:
-    pa, pq = parquet()
-    try:
-        table = pq.read_table(path, columns=list(dims))
+    with reading(path, f"a parquet file with the columns {', '.join(dims)}"):
+        table = parquet()[1].read_table(path, columns=list(dims))
         columns = {key: vectors_of(table.column(key)) for key in dims}
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
     for key, dim in dims.items():
         if columns[key].shape[1] != dim:
             raise DataError(
@@ -158,12 +180,13 @@ def _read_columns(path: Path, dims: Mapping[str, int]) -> _Columns:
 
 def _stored_image(path: Path, key: str, row: int) -> Images:
     """The image in `row` of a parquet file, of any format that Pillow knows."""
-    file = _parquet_files.get(path, lambda: parquet()[1].ParquetFile(path))
-    group, first = 0, 0
-    while first + file.metadata.row_group(group).num_rows <= row:
-        first += file.metadata.row_group(group).num_rows
-        group += 1
-    cells = _row_groups.get((path, key, group), lambda: _image_cells(file, key, group))
+    with reading(path, f"a parquet file with images {key!r} in {row + 1} rows or more"):
+        file = _parquet_files.get(path, lambda: parquet()[1].ParquetFile(path))
+        group, first = 0, 0
+        while first + file.metadata.row_group(group).num_rows <= row:
+            first += file.metadata.row_group(group).num_rows
+            group += 1
+        cells = _row_groups.get((path, key, group), lambda: _image_cells(file, key, group))
     try:
         with Pillow.open(io.BytesIO(cells[row - first].as_py())) as image:
             return np.asarray(image.convert("RGB"))

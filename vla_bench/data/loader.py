@@ -48,7 +48,11 @@ class Sample:
 
 
 class Samples:
-    """The windows of some episodes of a data set, by number."""
+    """The windows of some episodes of a data set, by number.
+
+    Attributes:
+        episodes: Which.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class Samples:
             if camera not in dataset.schema.cameras:
                 raise unknown_name(f"camera of {dataset.name}", camera, dataset.schema.cameras)
         self._dataset, self._window, self._cameras = dataset, window, tuple(cameras)
+        self.episodes = np.asarray(episodes, dtype=np.int64)
         self._index = WindowIndex(dataset.lengths, episodes, window, n_used)
 
     def __len__(self) -> int:

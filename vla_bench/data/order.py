@@ -46,8 +46,12 @@ class Order:
 
     def batch(self, step: int) -> Indices:
         """Samples of training step `step`, from 0; a batch may straddle two epochs."""
+        return self.samples(self.positions(step))
+
+    def positions(self, step: int) -> Indices:
+        """Where in the endless sequence the samples of `step` are."""
         first = (step * self.n_ranks + self.rank) * self.batch_size
-        return self.samples(np.arange(first, first + self.batch_size))
+        return np.arange(first, first + self.batch_size)
 
     def samples(self, positions: Indices) -> Indices:
         """The samples at `positions` of the endless sequence epoch 0, epoch 1, …"""

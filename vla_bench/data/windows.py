@@ -94,7 +94,11 @@ class WindowIndex:
         return int(self._episodes[position]), index - before
 
 
-def split_episodes(n_episodes: int, held_out: float, seed: int) -> tuple[Indices, Indices]:
+Split = tuple[Indices, Indices]
+"""Training and validation episodes; see `split_episodes`."""
+
+
+def split_episodes(n_episodes: int, held_out: float, seed: int) -> Split:
     """Training and validation episodes, each ascending; whole episodes, never single frames.
 
     A share `held_out` in [0, 1) is held out: at least one episode and not all; none for 0.
