@@ -106,7 +106,7 @@ def test_unseen_positions_are_on_the_surfaces_that_the_robot_can_do_the_task_on(
                 continue
             areas = [surface.area for surface in surfaces if math.isclose(z, surface.height)]
             assert any(a <= x <= b and c <= y <= d for a, b, c, d in areas)
-            assert not region_of(asked, moved).contains(x, y, 0.0149)
+            assert not region_of(asked, moved, z).contains(x, y, 0.0149)
 
 
 @pytest.mark.parametrize("name", [n for n, task in TASKS.items() if task.reach.apart])
