@@ -64,6 +64,14 @@ def test_actions_carry_the_noise_and_labels_do_not(tmp_path: Path) -> None:
     assert 0.03 < (executed - labels)[:, 0].std() < 0.3
 
 
+def test_each_frame_has_the_words_that_were_said_then(tmp_path: Path) -> None:
+    recorded(tmp_path / "toy", env={"_target_": "toy_demos.Turning"}, n=1)
+    folder = LeRobotFolder(tmp_path / "toy")
+    assert folder[0].instructions == ["go"] * 3 + ["go on"] * 2
+    info = json.loads((tmp_path / "toy/meta/info.json").read_text())
+    assert info["total_tasks"] == 2
+
+
 def test_only_the_chosen_cameras_are_recorded(tmp_path: Path) -> None:
     recorded(tmp_path / "toy", cameras=["side"], n=1)
     assert list(LeRobotFolder(tmp_path / "toy").schema.cameras) == ["side"]

@@ -46,7 +46,7 @@ def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vectors = {"action": actions, "expert_action": actions}
         vectors["observation.state"] = rng.uniform(-1, 1, (n, len(STATES))).astype(np.float32)
         images = {"front": random_images(n, 40)}
-        episode = RecordedEpisode(name, f"go {name}", images, vectors, True, {})
+        episode = RecordedEpisode(name, [f"go {name}"] * n, images, vectors, True, {})
         stage(folder / "staging", episode, features, 5)
     facts = {"action_spec": [asdict(d) for d in DELTA_TCP_POSE.dimensions]}
     assemble(Assembly(folder, folder / "staging", ["left", "right"], features, 5, facts))

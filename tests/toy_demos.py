@@ -49,6 +49,14 @@ class Orphan(Corridor):
         return replace(seen, privileged=state)
 
 
+class Turning(Corridor):
+    """A corridor in which the words change on the way."""
+
+    def observe(self, cameras: Sequence[str], privileged: bool) -> Observation:
+        seen = super().observe(cameras, privileged)
+        return replace(seen, instruction="go on" if self._n_steps > 2 else "go")
+
+
 def settings(folder: Path | str, **changes: Any) -> Settings:
     """A recording of four corridor episodes of which one, walk-01-s0, fails."""
     policy = {"_target_": "toy_demos.Stroller", "lost": ["walk-01-s0"]}

@@ -211,7 +211,9 @@ def _episode(session: _Session, done: EpisodeRecord) -> RecordedEpisode:
         "first_image_sha256": done.first_image_sha256,
     }
     success = done.outcome is Outcome.SUCCESS
-    return RecordedEpisode(done.spec.id, done.instruction, frames.images, vectors, success, facts)
+    return RecordedEpisode(
+        done.spec.id, frames.instructions, frames.images, vectors, success, facts
+    )
 
 
 def _assemble(session: _Session) -> None:

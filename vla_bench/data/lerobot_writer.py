@@ -83,12 +83,11 @@ def _write_frames(assembly: Assembly, partial: Path) -> _Made:
     for index, episode_id in enumerate(assembly.ids):
         staged = read_staged(assembly.staging, episode_id)
         n = staged.frames.num_rows
-        task = made.instructions.setdefault(staged.instruction, len(made.instructions))
-        table = _with_indices(staged.frames, index, made.n_frames, task)
+        table = _with_indices(staged, index, made)
         file = files.append(table)
         row = {
             "episode_index": index,
-            "tasks": [staged.instruction],
+            "tasks": list(dict.fromkeys(staged.instructions)),
             "length": n,
             **{f"data/{key}": value for key, value in file.items()},
             "dataset_from_index": made.n_frames,
@@ -103,13 +102,15 @@ def _write_frames(assembly: Assembly, partial: Path) -> _Made:
     return made
 
 
-def _with_indices(frames: Any, episode: int, first: int, task: int) -> Any:
+def _with_indices(staged: StagedEpisode, episode: int, made: _Made) -> Any:
     pa, _ = parquet()
-    n = frames.num_rows
+    frames, n = staged.frames, staged.frames.num_rows
+    known = made.instructions
+    tasks = [known.setdefault(text, len(known)) for text in staged.instructions]
     for name, values in (
         ("episode_index", np.full(n, episode)),
-        ("index", np.arange(first, first + n)),
-        ("task_index", np.full(n, task)),
+        ("index", np.arange(made.n_frames, made.n_frames + n)),
+        ("task_index", np.array(tasks)),
     ):
         frames = frames.append_column(name, pa.array(values))
     return frames

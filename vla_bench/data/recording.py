@@ -16,6 +16,7 @@ class Frames:
     """What one episode has shown so far."""
 
     images: dict[str, list[Image]] = field(default_factory=dict)
+    instructions: list[str] = field(default_factory=list)
     states: list[FloatArray] = field(default_factory=list)
     actions: list[FloatArray] = field(default_factory=list)
     expert_actions: list[FloatArray] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Recording:
         observation = request.observations[-1]
         for camera in self._recorded:
             frames.images.setdefault(camera, []).append(observation.images[camera])
+        frames.instructions.append(observation.instruction)
         frames.states.append(state_of(observation))
         frames.actions.append(chunk[0])
         frames.expert_actions.append(observation.privileged["expert_action"])

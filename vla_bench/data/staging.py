@@ -3,7 +3,7 @@
     staging/<episode id>/
         frames.parquet     vectors of every frame, and PNG images where those are wanted
         <camera>.mp4       else the images, encoded once and for all
-        episode.json       instruction, facts, histograms of the images
+        episode.json       instructions, facts, histograms of the images
 
 A folder appears whole or not at all, so that a killed recording loses at most one episode.
 """
@@ -35,7 +35,7 @@ class RecordedEpisode:
 
     Attributes:
         id: Safe as a file name.
-        instruction: The same in every frame.
+        instructions: T, what the robot was told at each frame.
         images: Camera -> T images.
         vectors: Feature -> (T, dim).
         success: Whether the episode ended in success.
@@ -43,7 +43,7 @@ class RecordedEpisode:
     """
 
     id: str
-    instruction: str
+    instructions: Sequence[str]
     images: Mapping[str, Sequence[Image]]
     vectors: Mapping[str, Vectors]
     success: bool
@@ -58,7 +58,7 @@ class StagedEpisode:
     """
 
     folder: Path
-    instruction: str
+    instructions: Sequence[str]
     facts: Mapping[str, Any]
     histograms: Mapping[str, NDArray[np.int64]]
     frames: Any
@@ -81,7 +81,7 @@ def stage(staging: Path, episode: RecordedEpisode, features: Features, rate: int
     _, pq = parquet()
     pq.write_table(_table(episode, features, rate), partial / "frames.parquet")
     head = {
-        "instruction": episode.instruction,
+        "instructions": list(episode.instructions),
         "facts": dict(episode.facts),
         "histograms": {camera: histogram(i).tolist() for camera, i in episode.images.items()},
     }
@@ -101,12 +101,13 @@ def read_staged(staging: Path, episode_id: str) -> StagedEpisode:
     histograms = {camera: np.array(counts) for camera, counts in head["histograms"].items()}
     _, pq = parquet()
     frames = pq.read_table(folder / "frames.parquet")
-    return StagedEpisode(folder, head["instruction"], head["facts"], histograms, frames)
+    return StagedEpisode(folder, head["instructions"], head["facts"], histograms, frames)
 
 
 def _check(episode: RecordedEpisode, features: Features) -> None:
     lengths = {key: len(images) for key, images in episode.images.items()}
     lengths |= {key: len(rows) for key, rows in episode.vectors.items()}
+    lengths["instructions"] = len(episode.instructions)
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise DataError(f"Episode {episode.id}: expected as many of each, at least 1: {lengths}.")
     for camera, (height, width) in features.cameras.items():
