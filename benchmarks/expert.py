@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from record import REFERENCE, conclude
+from record import REFERENCE, arguments, conclude
 
 from vla_bench import provenance, stats
 from vla_bench.construct import construct
@@ -48,13 +48,12 @@ IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY = "in distribution", "varied", "r
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--suites", nargs="+", default=list(SUITES), choices=list(SUITES))
     parser.add_argument("--tasks", nargs="+", default=None, help="of the suites; default all")
     parser.add_argument("--n-nominal", type=int, default=None, help="per task; default all")
     parser.add_argument("--n-varied", type=int, default=3, help="per task and factor")
     parser.add_argument("--n-random", type=int, default=10, help="per task")
-    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     known = pd.read_csv(TABLE, keep_default_na=False) if TABLE.exists() else pd.DataFrame()
     for suite in (SUITES[name] for name in options.suites):
@@ -70,7 +69,7 @@ def main() -> None:
             known.to_csv(TABLE, index=False)
             TABLE.with_suffix(".md").write_text(document)
         print(document)
-        conclude("expert", summary(known))
+        conclude("expert", summary(known), options.write)
 
 
 def others_than(played: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
