@@ -19,7 +19,7 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 from mujoco import batch, rollout
-from record import finish
+from record import arguments, finish
 
 from vla_bench.envs.tabletop.renderer import LOOKS
 from vla_bench.envs.tabletop.suites import SUITES
@@ -38,6 +38,7 @@ STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS.value
 
 
 def main() -> None:
+    options = arguments(__doc__).parse_args()
     figures = {"load_average": os.getloadavg()[0]}
     for suite, name in TASKS.items():
         task = SUITES[suite].tasks[name]
@@ -51,7 +52,7 @@ def main() -> None:
             figures[f"{name}/{way}/substep_wall_us"] = wall
         differ = [way for way, end in ends.items() if not np.array_equal(end, ends["loop"])]
         assert not differ, f"{name}: {differ} end elsewhere than the loop"
-    finish("batched_physics", figures)
+    finish("batched_physics", figures, options.write)
 
 
 def ways(model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, Callable[[], FloatArray]]:

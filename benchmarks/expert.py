@@ -1,7 +1,7 @@
 """How often the scripted expert succeeds: every task, in distribution, varied, on random layouts.
 
-    python benchmarks/expert.py [--suites NAME ...] [--tasks NAME ...] [--n-nominal N]
-        [--n-varied 3] [--n-random 10] [--write]
+    python benchmarks/expert.py [--suites NAME ...] [--tasks NAME ...] [--factors AXIS/FACTOR ...]
+        [--n-nominal N] [--n-varied 3] [--n-random 10] [--write]
 
 Of each task, every official initial state, or `--n-nominal` of them; of each factor of each axis,
 `--n-varied` initial states and levels, in turn, so that all get their share; `--n-random` random
@@ -10,7 +10,8 @@ layouts, without noise and as conf/policy/scripted_demonstrator.yaml acts. The e
 words alone are not played: such an episode is its twin's again. A suite whose files are absent is
 left out and named. One process. After each suite it prints tables and a line of JSON; --write also
 puts the counts into results/reference/expert.csv, in the place of those tasks' older ones of the
-same kind, with the commit, and what is there into expert.md and expert.json.
+same kind, with the commit, and what is there into expert.md and expert.json. With --factors only
+the episodes of these are played, and only their counts replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from record import REFERENCE, conclude
+from record import REFERENCE, arguments, conclude
 
 from vla_bench import provenance, stats
 from vla_bench.construct import construct
@@ -48,13 +49,13 @@ IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY = "in distribution", "varied", "r
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--suites", nargs="+", default=list(SUITES), choices=list(SUITES))
     parser.add_argument("--tasks", nargs="+", default=None, help="of the suites; default all")
+    parser.add_argument("--factors", nargs="+", default=None, help="such as motion/position")
     parser.add_argument("--n-nominal", type=int, default=None, help="per task; default all")
     parser.add_argument("--n-varied", type=int, default=3, help="per task and factor")
     parser.add_argument("--n-random", type=int, default=10, help="per task")
-    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     known = pd.read_csv(TABLE, keep_default_na=False) if TABLE.exists() else pd.DataFrame()
     for suite in (SUITES[name] for name in options.suites):
@@ -64,20 +65,21 @@ def main() -> None:
             print(f"{suite.name} is left out: {error}", file=sys.stderr)
             continue
         played = counted(pd.DataFrame(rows), provenance.commit()["commit"] or "unknown")
-        known = in_order(pd.concat([others_than(played, known), played], ignore_index=True))
+        keys = ["suite", "task", "kind", *(["axis", "factor"] if options.factors else [])]
+        kept = others_than(played, known, keys)
+        known = in_order(pd.concat([kept, played], ignore_index=True))
         document = "\n\n".join(["# The scripted expert", PREAMBLE, *tables(known)]) + "\n"
         if options.write:
             known.to_csv(TABLE, index=False)
             TABLE.with_suffix(".md").write_text(document)
         print(document)
-        conclude("expert", summary(known))
+        conclude("expert", summary(known), options.write)
 
 
-def others_than(played: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """What `known` has of other tasks, and of kinds of episodes that were not played again."""
+def others_than(played: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """What of `known` differs from all that was played in one of `keys`."""
     if known.empty:
         return known
-    keys = ["suite", "task", "kind"]
     again = set(played[keys].itertuples(index=False, name=None))
     return known[[key not in again for key in known[keys].itertuples(index=False, name=None)]]
 
@@ -114,10 +116,12 @@ def suite_rows(suite: Suite, options: argparse.Namespace) -> Iterator[dict[str, 
         print(f"{suite.name}: {name}", file=sys.stderr)
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
         for spec in chosen(task, varied.episodes(), options):
+            if options.factors and factor_of(spec) not in options.factors:
+                continue
             kind = IN_DISTRIBUTION if spec.variation == NOMINAL.name else VARIED
             yield row(suite, kind, spec, play(varied, spec, calm))
         varied.close()
-        if varies and not task.homes and options.n_random:
+        if varies and not task.homes and options.n_random and not options.factors:
             drawn = env(name, RANDOM, NOMINAL.name, options.n_random)
             for spec in drawn.episodes():
                 yield row(suite, RANDOM_LAYOUTS, spec, play(drawn, spec, calm))
@@ -142,7 +146,7 @@ def chosen(
     factors: dict[str, dict[str, list[EpisodeSpec]]] = {}
     for spec in specs:
         if spec.variation == NOMINAL.name or is_felt(VARIATIONS[spec.variation], task):
-            levels = factors.setdefault(spec.variation.rpartition("/")[0], {})
+            levels = factors.setdefault(factor_of(spec), {})
             levels.setdefault(spec.variation, []).append(spec)
     nominal = factors.pop("")[NOMINAL.name]
     n_nominal = len(nominal) if options.n_nominal is None else options.n_nominal
@@ -153,6 +157,11 @@ def chosen(
             level = list(levels.values())[turn % len(levels)]
             yield level[turn % len(level)]
             turn += 1
+
+
+def factor_of(spec: EpisodeSpec) -> str:
+    """``axis/factor``; empty for the twin."""
+    return spec.variation.rpartition("/")[0]
 
 
 def is_felt(variation: Variation, task: Task) -> bool:
@@ -176,7 +185,7 @@ def play(env: TabletopEnv, spec: EpisodeSpec, policy: Policy) -> bool:
 
 
 def row(suite: Suite, kind: str, spec: EpisodeSpec, success: bool) -> dict[str, Any]:
-    axis, _, factor = spec.variation.rpartition("/")[0].partition("/")
+    axis, _, factor = factor_of(spec).partition("/")
     where = {"suite": suite.name, "task": spec.task, "kind": kind, "axis": axis, "factor": factor}
     return {**where, "episode": spec.id, "success": bool(success)}
 

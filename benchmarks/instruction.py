@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from pathlib import Path
+
+from record import arguments
 
 from vla_bench import store
 from vla_bench.episode import EpisodeRecord
@@ -22,7 +23,10 @@ N_REQUESTS = 6  # per scene, consecutive: every ordered pair of its three object
 
 
 def main() -> None:
-    finished = store.read_run(Path(sys.argv[1]), actions=False).records
+    parser = arguments(__doc__, keeps=False)
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    run = parser.parse_args().run
+    finished = store.read_run(run, actions=False).records
     records = [r for r in finished.values() if r.spec.task == TASK]
     moved = [r for r in records if _named(r) or _other(r)]
     pairs = [
@@ -40,7 +44,7 @@ def main() -> None:
         "n_pairs": len(pairs),
         "n_swapped": sum(swapped),
     }
-    print(json.dumps({"run": sys.argv[1], **figures}))
+    print(json.dumps({"run": str(run), **figures}))
 
 
 def _named(record: EpisodeRecord) -> bool:

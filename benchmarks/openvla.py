@@ -76,7 +76,7 @@ def main() -> None:
                 figures["ids equal to the loop's, of 7"] = float((ids[0] == loop_ids).sum())
         del eager, engine, model
         free(device)
-    finish(f"openvla_{arguments.device}", figures)
+    finish(f"openvla_{arguments.device}", figures, arguments.write)
 
 
 def request(batch: int) -> tuple[np.ndarray[Any, Any], list[list[int]]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+from record import arguments
 from torch import Tensor
 
 from vla_bench.policies.openvla.checkpoint import Weights
@@ -31,11 +32,10 @@ GEMMs reach.
 
 def parser(document: str) -> argparse.ArgumentParser:
     """What every one of them takes."""
-    arguments = argparse.ArgumentParser(description=document.splitlines()[0])
-    arguments.add_argument("--device", required=True, choices=("cpu", "cuda"))
-    arguments.add_argument("--repeats", type=int, default=None)
-    arguments.add_argument("--write", action="store_true", help="keep the figures")
-    return arguments
+    taken = arguments(document)
+    taken.add_argument("--device", required=True, choices=("cpu", "cuda"))
+    taken.add_argument("--repeats", type=int, default=None)
+    return taken
 
 
 def begin(name: str) -> tuple[torch.device, OpenVLAConfig]:

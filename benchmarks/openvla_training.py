@@ -47,7 +47,7 @@ def main() -> None:
     for name in arguments.methods:
         figures |= measure(name, config, device, batch_size, repeats)
         free(device)
-    finish(f"openvla_training_{arguments.device}", figures)
+    finish(f"openvla_training_{arguments.device}", figures, arguments.write)
 
 
 def measure(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import null
-from record import finish
+from record import arguments, finish
 
 from vla_bench.evaluate import evaluate
 from vla_bench.lane import LaneConfig
@@ -121,6 +121,7 @@ def in_process_ms(work: Callable[[], None]) -> float:
 
 
 def main() -> None:
+    options = arguments(__doc__).parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent)
     figures: dict[str, float] = {}
     figures["bare loop, CPU ms/step"] = in_process_ms(bare_loop)
@@ -141,7 +142,7 @@ def main() -> None:
     figures["lane over in process, ratio"] = (
         figures["through a lane, chunk 1, CPU ms/step"] / rolled
     )
-    finish("overhead", figures)
+    finish("overhead", figures, options.write)
 
 
 if __name__ == "__main__":

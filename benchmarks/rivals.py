@@ -12,7 +12,6 @@ well as PNG, vla-eval's default on the wire: a rendered picture costs it more, t
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from record import finish
+from record import arguments, finish
 
 HERE = Path(__file__).resolve().parent
 SIDES = HERE / "rivals"
@@ -164,8 +163,7 @@ def _show(contest: Contest, medians: dict[str, float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--write", action="store_true", help="keep it in results/reference")
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts")
     parser.add_argument("--folder", type=Path, default=HERE.parent / "build" / "rivals-venv")
     options = parser.parse_args()
@@ -177,7 +175,7 @@ def main() -> None:
     figures: dict[str, float] = {}
     for contest in CONTESTS:
         figures |= _show(contest, measure(contest, commands, options.rounds))
-    finish("rivals", figures)
+    finish("rivals", figures, options.write)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from record import finish
+from record import arguments, finish
 
 from vla_bench.envs.tabletop.renderer import LOOKS, check_rendering
 from vla_bench.envs.tabletop.suite import TabletopEnv
@@ -42,13 +42,14 @@ FORTH = np.array([0.01, 0.005, -0.005, 0.0, 0.0, 0.05, 1.0])
 
 
 def main() -> None:
+    options = arguments(__doc__).parse_args()
     print(f"drawn by {check_rendering()}")
     figures = {"load_average": os.getloadavg()[0]}
     for suite in SUITES.values():
         if suite.require is None:
             figures |= measure(suite)
             figures |= lanes(suite)
-    finish("simulation", figures)
+    finish("simulation", figures, options.write)
 
 
 def measure(suite: Suite) -> dict[str, float]:

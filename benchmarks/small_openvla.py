@@ -19,7 +19,7 @@ from functools import partial
 
 import torch
 import yaml
-from record import REFERENCE, finish
+from record import REFERENCE, arguments, finish
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW, Muon
@@ -39,6 +39,7 @@ CPU = torch.device("cpu")
 
 
 def main() -> None:
+    options = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, batch = _model(), _batch()
@@ -62,7 +63,7 @@ def main() -> None:
     matrices = [p for name, p in model.named_parameters() if name in inner]
     figures["adamw_ms"] = _measure(AdamW(matrices, 0.0).step)
     figures["muon_ms"] = _measure(Muon(matrices, 0.0).step)
-    finish("small_openvla", figures)
+    finish("small_openvla", figures, options.write)
 
 
 def _model() -> OpenVLAModel:

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from record import finish
+from record import arguments, finish
 
 from vla_bench.construct import construct
 from vla_bench.envs.tabletop.suite import TabletopEnv
@@ -51,18 +51,18 @@ Tokens = NDArray[np.int64]
 
 
 def main() -> None:
+    options = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
-    options = Options(invalid_tokens="substitute")
-    model = OpenVLA.from_pretrained("bundled:openvla_mini_widowx", options=options)
+    decoding = Options(invalid_tokens="substitute")
+    model = OpenVLA.from_pretrained("bundled:openvla_mini_widowx", options=decoding)
     env: TabletopEnv = construct(ENV)
     played: dict[str, list[Tokens]] = {"solved": [], "failed": []}
     for spec in env.episodes():
         success, tokens = play(env, spec, model)
         played["solved" if success else "failed"].append(tokens)
     env.close()
-    finish(
-        "speculation", {k: v for label, e in played.items() for k, v in counts(label, e).items()}
-    )
+    figures = {k: v for label, e in played.items() for k, v in counts(label, e).items()}
+    finish("speculation", figures, options.write)
 
 
 def play(env: TabletopEnv, spec: EpisodeSpec, model: OpenVLA) -> tuple[bool, Tokens]:

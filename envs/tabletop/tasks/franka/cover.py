@@ -32,6 +32,7 @@ TOWEL = "towel"
 BELOW_TOP = 0.010  # m that a part of the towel may sag and still rest over the top
 FUNNEL = ("reached", "grasped", "lifted", TOUCHED, "covered")
 LARGEST = 1.1  # the towel is 70 mm wide, and the Panda's hand opens to 80 mm
+BESIDE = 0.065  # m from the towel to what stands: half of the hand less half of the towel
 GRASP = Grasp(point=(0.0, 0.0), height=0.006, along=(1.0, 0.0, 0.0), drop=0.004)
 
 TARGETS = {"pot": SMALL_STEEL_POT, "bowl": WHITE_BOWL, "mug": YELLOW_MUG}
@@ -104,7 +105,7 @@ def _task(
     layouts = draw(f"franka/{row.name}", spots, n_trials // len(targets))
     setting = Setting(PLAIN_TABLE, {**targets, TOWEL: BLUE_TOWEL}, layouts)
     task = make_named_task(row, setting, [_ask(row, targets, name) for name in targets])
-    return task.within(Reach(sizes=(0.0, LARGEST)))
+    return task.within(Reach(sizes=(0.0, LARGEST), apart=BESIDE))
 
 
 COVER_OBJECT_WITH_TOWEL = _task(ROW, 12, TARGETS, SPOTS)

@@ -72,6 +72,7 @@ REACH = Reach(
 BELOW = 0.07  # m under the tool that a hand needs to pass over something
 BERTH = 0.17  # m that the hand keeps from objects on its way
 APART = 0.125  # m between the two when put down
+PRESS = 0.002  # m below the grasp: what does not stand yet tips and slides when it is let go
 
 
 def _aim(hand: Hand, goal: Near, above: float) -> Waypoint:
@@ -118,10 +119,10 @@ def _bring(hand: Hand, goal: Near) -> Actions:
     tool, rotation = world.tcp_in_base()
     spot = spot_beside(world, goal.source, goal.target, APART)
     place = world.in_base(np.array([*spot, 0.0])) + hand.offset_to(goal.source)
-    place[2] = tool[2] + 0.003
+    place[2] = tool[2] - PRESS
     held = Waypoint(place, rotation, CLOSE, max_turn=0.2)
     lifted = Waypoint(tool + CARRY * UP, rotation, CLOSE)
-    low = replace(held, tolerance=0.006, speed=0.03)
+    low = replace(held, tolerance=0.004, speed=0.03)
     if not (yield from carry(hand, goal.source, (lifted, held.moved(CARRY * UP), low))):
         return
     yield from hand.stay(Waypoint(place, rotation, OPEN), 4)

@@ -25,7 +25,7 @@ REACHED = 0.08  # m from the tool to the source's centre of mass; this project's
 AROUND = sorted(range(-150, 151, 15), key=abs)  # degrees, in order of preference
 TIGHT = 0.105  # m between the middles of two objects that are side by side
 CLEAR = 0.07  # m that distractors keep from objects: there must be a place near the target alone
-FREE = 0.03  # m that another object must be further away than the target
+FREE = 0.06  # m that another object must be further away than the target
 PARTIAL_CREDIT = (("grasped", 0.25), ("moved_correct_object", 0.5), ("near_target", 0.75))
 
 
