@@ -199,6 +199,8 @@ def test_objects_are_at_rest_where_they_were_put(worlds: dict[str, World], name:
             if not kind.fixed:
                 address = world.model.joint(f"{thing}_free").dofadr[0]
                 assert np.linalg.norm(world.data.qvel[address : address + 3]) < 1e-3
+                spin = world.data.qvel[address + 3 : address + 6]
+                assert np.linalg.norm(spin) < 3e-3  # rad/s: what is round creeps about
                 spawn = np.array(task.layouts[index][thing].position)
                 assert np.linalg.norm((world.centre_of_mass(thing) - spawn)[:2]) < 0.012, thing
                 assert world.frame(thing)[0][2] > spawn[2] - 1e-3

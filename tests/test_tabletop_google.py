@@ -133,6 +133,8 @@ def test_everything_is_still_and_nothing_interpenetrates_when_an_episode_starts(
         for name in world.objects:
             address = world.model.joint(f"{name}_free").dofadr[0]
             assert np.abs(world.data.qvel[address : address + 3]).max() < 1e-3
+            spin = world.data.qvel[address + 3 : address + 6]
+            assert np.abs(spin).max() < 3e-3  # rad/s: what is round creeps about
         assert min((contact.dist for contact in world.data.contact), default=0.0) > -2e-4
         before = {name: world.frame(name)[0] for name in world.objects}
         for _ in range(3):
