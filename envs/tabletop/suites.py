@@ -168,7 +168,7 @@ WIDOWX_VISUAL_MATCHING = Suite(
     "gripping pads and finger friction of widowx_simpler_tabletop-v0; light as MuJoCo "
     "adds it instead of SAPIEN's materials; a box for the table's mesh; the basket's "
     "target plane stands where SIMPLER's comes to rest; the eggplant starts where "
-    "SIMPLER's was measured in 16 of 24 states and rolls by itself in the others. Rank "
+    "SIMPLER's was measured in 16 of 24 states and as dropped in the others. Rank "
     "correlation with SIMPLER has not been measured.",
     success="the task's rule holds at the last step of an episode of fixed length",
     score="furthest of grasped 0.25, lifted 0.5, over_target 0.75 reached so far; 1 while the "

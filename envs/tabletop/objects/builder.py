@@ -47,6 +47,7 @@ class TabletopObject:
         rest: Its frame where it lies still, relative to the spawn point on the surface, yaw 0.
         build: Adds its shapes to a body.
         rolls: Whether rolling friction is needed to keep it where it lies.
+        rolling_friction: How much of it, m.
         fixed: Whether it stands immovable where it is spawned.
         specimen: How this one differs from the others of its kind.
     """
@@ -56,6 +57,7 @@ class TabletopObject:
     rest: Pose
     build: Callable[[ObjectBuilder], None]
     rolls: bool = False
+    rolling_friction: float = FRICTION[2]
     fixed: bool = False
     specimen: Specimen = USUAL
 
@@ -120,11 +122,11 @@ class ObjectBuilder:
         geom.mass, geom.group = mass * self._specimen.mass, COLLISION_GROUP
         geom.contype, geom.conaffinity = 2, 3
         geom.condim = 6 if self._rolls else 4
-        geom.friction = FRICTION
+        sliding, torsional, _ = FRICTION
         geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
         if self._specimen.friction is not None:
-            geom.friction = [self._specimen.friction, *FRICTION[1:]]
-            geom.priority = OVER_THE_FINGERS
+            sliding, geom.priority = self._specimen.friction, OVER_THE_FINGERS
+        geom.friction = [sliding, torsional, self._kind.rolling_friction]
 
     def hinged(self, name: str, position: Vector, hinge: Hinge) -> ObjectBuilder:
         """Adds to a further body ``{this}_{name}``, on a hinge along this one's y at `position`.

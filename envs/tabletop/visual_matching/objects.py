@@ -98,6 +98,7 @@ EGGPLANT = TabletopObject(
     Pose((0.0, 0.0, 0.018)),
     Model("eggplant", 0.0209, None),
     rolls=True,
+    rolling_friction=0.008,  # for PhysX, which puts to sleep what hardly moves (simpler.md §2.1)
 )
 
 

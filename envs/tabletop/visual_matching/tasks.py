@@ -4,7 +4,7 @@ Only scenes and objects differ from the twins without photographs.
 
 SIMPLER's eggplant is dropped into an uneven sink and rolls, by up to half a turn, before an episode
 begins; no two engines roll alike. So where its pose after that was measured (`ROLLED`) it starts
-there; elsewhere it is put down as dropped, and rolls here.
+there; elsewhere it is put down as dropped.
 """
 
 from __future__ import annotations
