@@ -20,7 +20,7 @@ from vla_bench.errors import ConfigError, StoreError
 from vla_bench.policies.diffusion.checkpoint import load_model
 from vla_bench.policies.training.learner import Learner
 from vla_bench.policies.training.processes import Processes
-from vla_bench.policies.training.run import train
+from vla_bench.policies.training.run import run, train
 from vla_bench.policies.training.settings import Settings
 from vla_bench.policies.training.sharding import blocks
 
@@ -113,8 +113,20 @@ def test_another_number_of_processes_is_another_training(tmp_path: Path) -> None
         train(line(), chosen, QUIET)
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(ConfigError, match=r"device=cuda: torch .* sees no GPU here"):
-        Processes("cuda")
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        ("cuda", "device=cuda, but torch sees no GPU. Type device=cpu, or install a"),
+        ("cuda:7", "device=cuda:7, but torch sees no GPU. Type device=cpu"),
+        ("gpu", "Expected device=cpu, cuda, cuda:N (the N-th GPU, counted from 0) or mps, got "),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(
+    device: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    nothing = settings(tmp_path, device=device, policy={"_target_": "nowhere.at.All"})
+    for begin in (lambda: Processes(device), lambda: run(nothing, QUIET)):
+        with pytest.raises(ConfigError) as caught:
+            begin()
+        assert str(caught.value).startswith(text)

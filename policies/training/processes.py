@@ -18,6 +18,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 from torch import nn
 
 from vla_bench.errors import ConfigError
+from vla_bench.policies.device import device_of
 
 Shared = TypeVar("Shared")
 
@@ -33,14 +34,10 @@ class Processes:
     """
 
     def __init__(self, device: str) -> None:
-        """`device` is what the settings ask for: cpu, cuda, or one of several GPUs (cuda:1).
-
-        Raises ConfigError when it is not there.
-        """
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError(f"device={device}: torch {torch.__version__} sees no GPU here.")
+        """`device` is what the settings ask for, as `device_of` reads it."""
+        asked = device_of(device, "device")
         self._accelerator = Accelerator(
-            cpu=device == "cpu",
+            cpu=asked.type == "cpu",
             kwargs_handlers=[
                 InitProcessGroupKwargs(timeout=_PATIENCE),
                 DistributedDataParallelKwargs(find_unused_parameters=True),
@@ -48,12 +45,12 @@ class Processes:
         )
         self.rank: int = self._accelerator.process_index
         self.n_ranks: int = self._accelerator.num_processes
-        if self.n_ranks > 1 and ":" in device:
+        if self.n_ranks > 1 and asked.index is not None:
             raise ConfigError(
                 f"device={device} is one device, there are {self.n_ranks} processes: device=cuda "
                 "gives each its own."
             )
-        self.device = torch.device(device) if self.n_ranks == 1 else self._accelerator.device
+        self.device = asked if self.n_ranks == 1 else self._accelerator.device
 
     @property
     def is_first(self) -> bool:

@@ -25,6 +25,7 @@ from rich.console import Console
 from vla_bench import provenance
 from vla_bench.errors import StoreError, VlaBenchError
 from vla_bench.lock import locked
+from vla_bench.policies.device import device_of
 from vla_bench.policies.training import checkpoint, rollouts, trackers
 from vla_bench.policies.training.display import watch
 from vla_bench.policies.training.learner import Learner, learner_of
@@ -48,6 +49,7 @@ def run(settings: Settings, console: Console) -> Path:
     Raises VlaBenchError: the last checkpoint is kept, and the same settings go on from there.
     """
     trackers.check(settings.log)
+    device_of(settings.device, "device")
     torch.manual_seed(settings.seed)
     return train(learner_of(settings), settings, console)
 
