@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import vla_bench
 
 from vla_bench import __version__, store
 
@@ -27,13 +28,14 @@ def plugin(tmp_path: Path) -> Path:
     return tmp_path / "plugin"
 
 
-def vla_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vla_bench.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def typed(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`vla_bench` in a process of its own, as a person starts it."""
+    command, every = [sys.executable, "-m", "vla_bench.cli", *arguments], os.environ | environment
+    return subprocess.run(command, cwd=cwd, env=every, capture_output=True, text=True, check=False)
 
 
 def test_help_names_every_verb(tmp_path: Path) -> None:
-    done = vla_bench("--help", cwd=tmp_path)
+    done = typed("--help", cwd=tmp_path)
     assert done.returncode == 0
     for verb in ("eval", "demos", "report", "list", "doctor"):
         assert f"vla-bench {verb}" in done.stdout
@@ -111,7 +113,7 @@ def test_an_unknown_task_gets_the_nearest_valid_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_run_is_named(tmp_path: Path) -> None:
-    done = vla_bench("report", "results/none", cwd=tmp_path)
+    done = typed("report", "results/none", cwd=tmp_path)
     assert done.returncode == 1
     assert "StoreError: results/none is not a run: it has no run.json." in done.stderr
 
@@ -127,7 +129,7 @@ def test_somebody_elses_policy_and_env_run_and_resume(plugin: Path) -> None:
         "n_videos=0",
         "output=mine",
     ]
-    first = vla_bench(*command, cwd=plugin.parent)
+    first = typed(*command, cwd=plugin.parent)
     assert first.returncode == 0, first.stderr
     assert "walker on corridor-v0: 3/3, success 100%" in first.stdout
     again = vla_bench(*command, cwd=plugin.parent)
@@ -228,17 +230,9 @@ def test_the_doctor_finds_this_machine_fit_and_says_what_it_saw(tmp_path: Path) 
 
 
 def test_the_doctor_names_the_fix_for_a_missing_gl_library(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vla_bench.cli", "doctor"]
-    environment = {
-        **os.environ,
-        "MUJOCO_GL": "egl",
-        "PYOPENGL_PLATFORM": "egl",
-        "EGL_PLATFORM": "none",
-    }
+    environment = {"MUJOCO_GL": "egl", "PYOPENGL_PLATFORM": "egl", "EGL_PLATFORM": "none"}
     environment["__EGL_VENDOR_LIBRARY_DIRS"] = str(tmp_path)  # no vendor: as without a driver
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = typed("doctor", cwd=tmp_path, **environment)
     assert done.returncode == 1, done.stdout
     assert "FIX  MuJoCo rendering: " in done.stdout
     assert "apt-get install" in done.stdout

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import vla_bench
 from rich.console import Console
 from toy_demos import recorded, settings
 
@@ -217,11 +218,6 @@ def test_kills_at_random_moments_change_no_byte(tmp_path: Path) -> None:
     assert contents(killed) == contents(whole)
     assert n_recorded(killed) == n_recorded(whole) == 25
     assert not (killed / "staging").exists()
-
-
-def vla_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vla_bench.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_the_verb_records_a_bundled_env_and_resumes(tmp_path: Path) -> None:
