@@ -242,11 +242,46 @@ def test_an_adapter_of_another_model_or_kind_is_refused(toy: Path, tmp_path: Pat
     write_adapter(tmp_path, pair, r=2, lora_alpha=2)
     text = complaint(toy, adapter=str(tmp_path))
     assert "changes projector.fc2.weight of shape [128, 5]; the base model has (128, 768)" in text
+    assert "the one that it was trained on: base_model_name_or_path in its adapter_conf" in text
     write_adapter(tmp_path, pair, r=2, lora_alpha=2, use_dora=True)
     assert "cannot merge an adapter with use_dora" in complaint(toy, adapter=str(tmp_path))
     write_adapter(tmp_path, pair, peft_type="IA3")
     assert "expected a LORA adapter, got peft_type 'IA3'" in complaint(toy, adapter=str(tmp_path))
     assert "give it as policy.adapter" in complaint(tmp_path)
+
+
+def test_a_folder_that_is_no_whole_adapter_is_refused(toy: Path, tmp_path: Path) -> None:
+    text = complaint(toy, adapter=str(toy))
+    assert f"{toy} is no adapter: expected adapter_config.json and adapter_model" in text
+    assert "found no adapter_config.json and no adapter_model.safetensors" in text
+    assert "A whole checkpoint is given as policy.checkpoint" in text
+    module, a, b = "projector.fc2", torch.zeros(2, 768), torch.zeros(128, 2)
+    file = tmp_path / "adapter_model.safetensors"
+    for tensors, config, said in (
+        ({}, {"r": 2, "lora_alpha": 2}, f"{file}: expected a lora_A (rank, inputs) and a lora_B"),
+        ({f"{module}.lora_A": a}, {"r": 2, "lora_alpha": 2}, f"not so of {module}.weight"),
+        ({f"{module}.lora_B": b}, {"r": 2, "lora_alpha": 2}, f"not so of {module}.weight"),
+        (
+            {f"{module}.lora_A": a, f"{module}.lora_B": torch.zeros(128, 3)},
+            {"r": 2, "lora_alpha": 2},
+            f"not so of {module}.weight. Copy or download it again.",
+        ),
+        ({f"{module}.lora_A": a}, {"r": 2}, "got r=2 and lora_alpha=None. Copy the file"),
+        ({f"{module}.lora_A": a}, {"r": 0, "lora_alpha": 2}, "got r=0 and lora_alpha=2."),
+    ):
+        write_adapter(tmp_path, tensors, **config)
+        assert said in complaint(toy, adapter=str(tmp_path))
+    file.write_bytes(b"torn")
+    assert f"{file} is damaged (" in complaint(toy, adapter=str(tmp_path))
+    file.unlink()
+    assert "found no adapter_model.safetensors." in complaint(toy, adapter=str(tmp_path))
+
+
+def test_an_adapter_whose_base_moved_says_what_to_type(tmp_path: Path) -> None:
+    write_adapter(tmp_path, {}, r=2, lora_alpha=2, base_model_name_or_path="/gone/base")
+    text = complaint(tmp_path)
+    assert f"{tmp_path} is an adapter of /gone/base: Checkpoint '/gone/base' is neither" in text
+    assert f"Type policy.adapter={tmp_path} and, as policy.checkpoint, where that is now." in text
 
 
 def test_too_little_gpu_memory_says_what_is_needed_and_what_would_fit() -> None:

@@ -232,11 +232,38 @@ def test_unmasked_dimensions_pass_and_a_missing_mask_scales_all() -> None:
     ]
 
 
-def test_statistics_without_quantiles_or_of_unequal_lengths_are_refused() -> None:
-    with pytest.raises(CheckpointError, match="expected q01 and q99 under 'action', got mean"):
-        ActionStatistics.from_block("toy", {"mean": [0.0]})
-    with pytest.raises(CheckpointError, match=r"shapes \(1,\), \(2,\), \(2,\)"):
-        ActionStatistics.from_block("toy", block(q01=[0.0]))
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        ({"mean": [0.0]}, "expected q01 and q99 under 'action', got mean."),
+        ({}, "expected q01 and q99 under 'action', got nothing."),
+        (block(q01=[0.0]), "one length, the number of action columns, got shapes (1,), (2,), (2,)"),
+        (block(mask=[True]), "got shapes (2,), (2,), (1,)."),
+        ({"q01": 0.0, "q99": 1.0}, "got shapes (), (), ()."),
+        (block(q01=["x", "y"]), "expected lists of numbers, could not convert string to float"),
+    ],
+)
+def test_statistics_without_quantiles_or_of_unequal_lengths_are_refused(
+    action: dict[str, Any], text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dataset_statistics.json").write_text(json.dumps({"toy": {"action": action}}))
+    with pytest.raises(CheckpointError) as caught:
+        read_statistics([tmp_path])
+    assert str(caught.value).startswith("Statistics of 'toy': ")
+    assert text in str(caught.value)
+    assert "Copy the dataset_statistics.json that training wrote into" in str(caught.value)
+
+
+@pytest.mark.parametrize("found", [["toy"], {"toy": [1]}, {"toy": {"proprio": {}}}, "toy"])
+def test_statistics_in_another_form_are_refused_with_the_form(found: Any, tmp_path: Path) -> None:
+    path = tmp_path / "dataset_statistics.json"
+    path.write_text(json.dumps(found))
+    with pytest.raises(CheckpointError) as caught:
+        read_statistics([tmp_path])
+    assert str(caught.value) == (
+        f"{path}: expected {{DATA_SET: {{'action': {{'q01': [...], 'q99': [...]}}}}}}, got {found}."
+        " Copy the dataset_statistics.json that training wrote into the checkpoint's folder."
+    )
 
 
 def test_the_side_file_of_a_fine_tuned_checkpoint_is_merged_and_wins(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from vla_bench.data.view import WHOLE
 from vla_bench.errors import ConfigError, StoreError
 from vla_bench.policies.openvla import OpenVLA
 from vla_bench.policies.openvla.augment import Jitter
-from vla_bench.policies.openvla.demonstrations import demonstrations
+from vla_bench.policies.openvla.demonstrations import Selection, demonstrations
 from vla_bench.policies.openvla.lora import lora_modules
 from vla_bench.policies.openvla.methods import Lora, Method
 from vla_bench.policies.openvla.policy import OpenVLAPolicy
@@ -97,7 +97,7 @@ def learner(
     dataset: TrajectoryDataset = TwoWays()
     data = demonstrations(dataset, RobotConvention(robot, "none"), "front", method.drop_noops)
     start = Start(str(base), base, method.load(base, CPU, seed=0))
-    return OpenVLALearner(start, method, data, "front", box=box)
+    return OpenVLALearner(start, method, data, Selection("front", box))
 
 
 def policy(checkpoint: Path, root: Path, **changes: Any) -> OpenVLAPolicy:
@@ -236,7 +236,7 @@ def test_several_data_sets_have_metrics_each(base: Path, tmp_path: Path) -> None
     wanted, method = chosen(tmp_path, n_steps=1, batch_size=16), METHODS["full"]
     data = demonstrations(TwoWays(), RobotConvention("as_trained", "none"), "front", False)
     start = Start(str(base), base, method.load(base, CPU, seed=0))
-    trained = OpenVLALearner(start, method, data, "front", owners=["left", "right"])
+    trained = OpenVLALearner(start, method, data, Selection("front", owners=["left", "right"]))
     (first,) = steps(trained, begin(trained, wanted, Processes("cpu")), wanted)
     names = [f"l1_loss/{owner}" for owner in ("left", "right")]
     assert {*names, "action_accuracy/left", "action_accuracy/right"} <= set(first.measured)

@@ -22,6 +22,7 @@ from vla_bench.data.image_ops import Box
 from vla_bench.data.trajectory import DataError, Images, Indices, Schema, Vectors
 from vla_bench.data.view import WHOLE
 from vla_bench.errors import ConfigError
+from vla_bench.policies.openvla.demonstrations import Selection
 from vla_bench.policies.openvla.methods import Towers
 from vla_bench.policies.openvla.planning import plan
 from vla_bench.policies.openvla.resize import recorded_box
@@ -95,7 +96,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learner(base: Path, method: Towers = METHOD, box: Box = WHOLE) -> TowerLearner:
     start = Start("base", base, method.load(base, CPU))
-    return TowerLearner(start, method, Reaches(), "front", box=box)
+    return TowerLearner(start, method, Reaches(), Selection("front", box))
 
 
 def test_towers_learn_where_the_tool_is_and_what_the_words_ask_for(

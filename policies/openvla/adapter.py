@@ -43,7 +43,8 @@ class Adapter:
             if base.shapes.get(name) != shape:
                 raise CheckpointError(
                     f"The adapter changes {name} of shape {list(shape)}; the base model has "
-                    f"{base.shapes.get(name, 'no such weight')}. Is it of another checkpoint?"
+                    f"{base.shapes.get(name, 'no such weight')}. Type as policy.checkpoint the one "
+                    "that it was trained on: base_model_name_or_path in its adapter_config.json."
                 )
         return Weights(base.shapes, lambda name: self._read(base, name))
 
@@ -71,13 +72,29 @@ def with_base(checkpoint: str | Path, adapter: str | None) -> tuple[str | Path, 
             f"{folder} is an adapter that names no base: give it as policy.adapter, and the "
             "checkpoint that it was trained on as policy.checkpoint."
         )
+    try:
+        locate(base)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{folder} is an adapter of {base}: {error} Type policy.adapter={checkpoint} and, as "
+            "policy.checkpoint, where that is now."
+        ) from error
     return base, str(checkpoint)
 
 
 def read_adapter(folder: Path) -> Adapter:
     """From adapter_config.json and adapter_model.safetensors."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = folder / "adapter_model.safetensors"
+    absent = [p.name for p in (folder / "adapter_config.json", path) if not p.exists()]
+    if absent:
+        raise CheckpointError(
+            f"{folder} is no adapter: expected adapter_config.json and adapter_model.safetensors, "
+            f"found no {' and no '.join(absent)}. A whole checkpoint is given as policy.checkpoint;"
+            " an adapter_model.bin is saved anew by peft with safe_serialization=True."
+        )
     config = read_json(folder / "adapter_config.json")
     if config.get("peft_type") != "LORA":
         raise CheckpointError(
@@ -89,25 +106,43 @@ def read_adapter(folder: Path) -> Adapter:
             f"{folder}: cannot merge an adapter with {', '.join(refused)}; merge it with peft and "
             "give the merged folder as policy.checkpoint."
         )
-    path = folder / "adapter_model.safetensors"
-    if not path.exists():
-        raise CheckpointError(f"{path} is absent.")
-    return _sort(_scale(config), load_file(path))
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}): copy or download it again.") from error
+    return Adapter(_scale(folder, config), *_sorted(path, tensors))
 
 
-def _scale(config: Mapping[str, Any]) -> float:
-    rank = config["r"]
-    return float(config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank))
+def _scale(folder: Path, config: Mapping[str, Any]) -> float:
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, (int, float)):
+        raise CheckpointError(
+            f"{folder / 'adapter_config.json'}: expected r, the rank, and lora_alpha as numbers, "
+            f"got r={rank} and lora_alpha={alpha}. Copy the file that training wrote."
+        )
+    return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
-def _sort(scale: float, tensors: Mapping[str, Tensor]) -> Adapter:
-    pairs, replaced = {}, {}
+def _sorted(
+    path: Path, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, tuple[Tensor, Tensor]], dict[str, Tensor]]:
+    """(Pairs, replaced) as `Adapter` has them."""
+    halves: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
+    replaced = {}
     for key, tensor in tensors.items():
         name = key.removeprefix(PREFIX).replace(".base_layer.", ".")
-        if name.endswith(".lora_A.weight"):
-            module = name.removesuffix(".lora_A.weight")
-            partner = key.replace(".lora_A.", ".lora_B.")
-            pairs[f"{module}.weight"] = (tensor, tensors[partner])
-        elif not name.endswith(".lora_B.weight"):
+        module, lora, half = name.removesuffix(".weight").rpartition(".lora_")
+        if lora and half in halves:
+            halves[half][f"{module}.weight"] = tensor
+        else:
             replaced[name] = tensor
-    return Adapter(scale, pairs, replaced)
+    a, b = halves["A"], halves["B"]
+    pairs = {name: (a[name], b[name]) for name in a.keys() & b.keys()}
+    fitting = {name for name, (inner, outer) in pairs.items() if len(inner) == outer.shape[1]}
+    unfit = (a.keys() | b.keys()) - fitting
+    if unfit or not tensors:
+        raise CheckpointError(
+            f"{path}: expected a lora_A (rank, inputs) and a lora_B (outputs, rank) of every "
+            f"weight, not so of {', '.join(sorted(unfit)[:5]) or 'any'}. Copy or download it again."
+        )
+    return pairs, replaced

@@ -1,13 +1,18 @@
-"""A data set with its actions as an OpenVLA is to predict them."""
+"""A data set with its actions as an OpenVLA is to predict them, and what of it is learned from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.fitted import fitted
 from vla_bench.data.frames import Relabelled, without_noops
+from vla_bench.data.image_ops import Box
+from vla_bench.data.loader import Samples
 from vla_bench.data.trajectory import Indices, Schema, Trajectory, TrajectoryDataset
+from vla_bench.data.view import WHOLE
+from vla_bench.data.windows import Split, Window, split_episodes
 from vla_bench.policies.openvla.robots import RobotConvention
 
 
@@ -43,3 +48,31 @@ def demonstrations(
     named = fitted(dataset, DELTA_TCP_POSE, [camera])
     kept = without_noops(named) if drop_noops else named
     return Demonstrations(kept, convention)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a data set is learned from.
+
+    Attributes:
+        camera: Whose images.
+        box: The part of what it sees that those images are.
+        n_used: How many of each episode's first frames; None: all.
+        split: Which episodes are learned from, and which are held out; None: none are.
+        owners: The data set of each episode, where there are several: each has its own metrics.
+    """
+
+    camera: str
+    box: Box = WHOLE
+    n_used: Indices | None = None
+    split: Split | None = None
+    owners: Sequence[str] = ()
+
+    def samples(self, data: TrajectoryDataset) -> tuple[Samples, Samples]:
+        """Single frames of `data`: those to learn from, and those held out."""
+        learned, held_out = self.split or split_episodes(len(data.lengths), 0.0, 0)
+        window = Window.of_chunk(1, 1)
+        return (
+            Samples(data, learned, window, [self.camera], self.n_used),
+            Samples(data, held_out, window, [self.camera], self.n_used),
+        )

@@ -19,6 +19,8 @@ from vla_bench.policies.openvla.config import CheckpointError, read_json
 
 FloatArray = NDArray[np.float64]
 
+_CURE = "Copy the dataset_statistics.json that training wrote into the checkpoint's folder."
+
 
 @dataclass(frozen=True)
 class ActionStatistics:
@@ -45,35 +47,47 @@ class ActionStatistics:
     @classmethod
     def from_block(cls, name: str, block: Mapping[str, Any]) -> ActionStatistics:
         """From the ``action`` block of data set `name`; without a mask all are scaled."""
-        for key in ("q01", "q99"):
-            if key not in block:
-                raise CheckpointError(
-                    f"Statistics of {name!r}: expected q01 and q99 under 'action', got "
-                    f"{', '.join(sorted(block)) or 'nothing'}."
-                )
-        q01 = np.asarray(block["q01"], dtype=np.float64)
-        q99 = np.asarray(block["q99"], dtype=np.float64)
-        mask = np.asarray(block.get("mask", np.ones(len(q01))), dtype=np.bool_)
-        if not q01.shape == q99.shape == mask.shape:
+        if not {"q01", "q99"} <= block.keys():
             raise CheckpointError(
-                f"Statistics of {name!r}: q01, q99 and mask have shapes "
-                f"{q01.shape}, {q99.shape}, {mask.shape}; expected equal ones."
+                f"Statistics of {name!r}: expected q01 and q99 under 'action', got "
+                f"{', '.join(sorted(block)) or 'nothing'}. {_CURE}"
+            )
+        try:
+            q01, q99 = (np.asarray(block[key], dtype=np.float64) for key in ("q01", "q99"))
+            mask = np.asarray(block.get("mask", np.ones(q01.shape)), dtype=np.bool_)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"Statistics of {name!r}: expected lists of numbers, {error}. {_CURE}"
+            ) from error
+        if not q01.shape == q99.shape == mask.shape or q01.ndim != 1 or not len(q01):
+            raise CheckpointError(
+                f"Statistics of {name!r}: expected q01, q99 and mask of one length, the number of "
+                f"action columns, got shapes {q01.shape}, {q99.shape}, {mask.shape}. {_CURE}"
             )
         return cls(q01, q99, mask)
 
 
 def read_statistics(folders: Sequence[Path]) -> dict[str, ActionStatistics]:
     """Everything that config.json and dataset_statistics.json in `folders` hold, by data set."""
-    blocks: dict[str, Any] = {}
+    blocks: dict[str, Mapping[str, Any]] = {}
     for folder in folders:
-        if (folder / "config.json").exists():
-            blocks.update(read_json(folder / "config.json").get("norm_stats") or {})
-        if (folder / "dataset_statistics.json").exists():
-            blocks.update(read_json(folder / "dataset_statistics.json"))
-    return {
-        name: ActionStatistics.from_block(name, block.get("action", {}))
-        for name, block in blocks.items()
-    }
+        config, side = folder / "config.json", folder / "dataset_statistics.json"
+        if config.exists():
+            blocks.update(_blocks(config, read_json(config).get("norm_stats") or {}))
+        if side.exists():
+            blocks.update(_blocks(side, read_json(side)))
+    return {name: ActionStatistics.from_block(name, block) for name, block in blocks.items()}
+
+
+def _blocks(path: Path, found: Any) -> dict[str, Mapping[str, Any]]:
+    """The ``action`` blocks in what `path` holds, by data set."""
+    try:
+        return {name: dict(block["action"]) for name, block in found.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: expected {{DATA_SET: {{'action': {{'q01': [...], 'q99': [...]}}}}}}, got "
+            f"{str(found)[:200]}. {_CURE}"
+        ) from error
 
 
 def choose_statistics(
@@ -83,7 +97,7 @@ def choose_statistics(
     if not statistics:
         raise ConfigError(
             "The checkpoint has no action statistics: neither norm_stats in config.json nor a "
-            "dataset_statistics.json. Copy the one that training wrote into the folder."
+            f"dataset_statistics.json. {_CURE}"
         )
     if key is None:
         if len(statistics) > 1:

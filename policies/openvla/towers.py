@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from vla_bench.data.image_ops import Box
 from vla_bench.data.keyframes import values_at_keyframes
-from vla_bench.data.loader import Sample, Samples
-from vla_bench.data.trajectory import Indices, TrajectoryDataset, state_columns
-from vla_bench.data.view import WHOLE
-from vla_bench.data.windows import Split, Window, split_episodes
+from vla_bench.data.loader import Sample
+from vla_bench.data.trajectory import TrajectoryDataset, state_columns
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.checkpoint import Weights
+from vla_bench.policies.openvla.demonstrations import Selection
 from vla_bench.policies.openvla.export import copy_layout, in_fp32, write_weights
 from vla_bench.policies.openvla.image import normalize_images
 from vla_bench.policies.openvla.kernels import quick_attention
@@ -76,24 +74,11 @@ class TowerLearner:
     """A `Learner` of `Pointing` over every frame of a data set."""
 
     def __init__(
-        self,
-        start: Start,
-        method: Towers,
-        data: TrajectoryDataset,
-        camera: str,
-        n_used: Indices | None = None,
-        box: Box = WHOLE,
-        split: Split | None = None,
+        self, start: Start, method: Towers, data: TrajectoryDataset, selection: Selection
     ) -> None:
-        """`box` is the part of what `camera` sees that `data`'s images are. `split` says which
-        episodes are learned from and which are held out; None: all are.
-
-        Raises DataError for a log without the states that `method` names.
-        """
-        self.samples, self.held_out = (
-            Samples(data, episodes, Window.of_chunk(1, 1), [camera], n_used)
-            for episodes in split or split_episodes(len(data.lengths), 0.0, 0)
-        )
+        """Raises DataError for a log without the states that `method` names."""
+        camera, box = selection.camera, selection.box
+        self.samples, self.held_out = selection.samples(data)
         self._start, self._camera, self._data = start, camera, data
         self._preparation = Preparation(TRAINED_RESIZE, center_crop=False, box=box)
         prompter = Prompter.read(start.folder, start.model.config.prompt, "template")

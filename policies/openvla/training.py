@@ -14,18 +14,15 @@ from torch import Tensor, nn
 
 from vla_bench.actions import DELTA_TCP_POSE
 from vla_bench.data.fitted import fitted
-from vla_bench.data.image_ops import Box
-from vla_bench.data.loader import Sample, Samples
+from vla_bench.data.loader import Sample
 from vla_bench.data.normalize import Normalizer
 from vla_bench.data.statistics import DatasetStatistics, statistics_of, write_statistics
-from vla_bench.data.trajectory import Indices
 from vla_bench.data.view import WHOLE, View, to_box
-from vla_bench.data.windows import Split, Window, split_episodes
 from vla_bench.errors import ConfigError
 from vla_bench.policies.openvla.action_tokens import ActionTokens
 from vla_bench.policies.openvla.augment import Jitter
 from vla_bench.policies.openvla.checkpoint import Weights, read_config
-from vla_bench.policies.openvla.demonstrations import Demonstrations, demonstrations
+from vla_bench.policies.openvla.demonstrations import Demonstrations, Selection, demonstrations
 from vla_bench.policies.openvla.export import copy_layout, in_bf16, write_weights
 from vla_bench.policies.openvla.labels import Batch, Example, Labeller
 from vla_bench.policies.openvla.lora_file import save_lora
@@ -49,33 +46,16 @@ class OpenVLALearner:
     """A `Learner` over every frame of a data set."""
 
     def __init__(
-        self,
-        start: Start,
-        method: Method,
-        data: Demonstrations,
-        camera: str,
-        n_used: Indices | None = None,
-        box: Box = WHOLE,
-        owners: Sequence[str] = (),
-        split: Split | None = None,
+        self, start: Start, method: Method, data: Demonstrations, selection: Selection
     ) -> None:
-        """`data` is what `start` with `method` learns to predict from images of `camera`, which are
-        `box` of what the camera sees.
-
-        `n_used` says how many of each episode's first frames are learned from; None: all. `owners`
-        name the data set of each episode, where there are several: each has metrics of its own.
-        `split` says which episodes are learned from and which are held out; None: all are.
-        """
-        config = start.model.config
+        """The `selection` of `data` is what `start` with `method` learns to predict."""
+        config, camera, box = start.model.config, selection.camera, selection.box
         self.module: nn.Module = start.model
-        n_episodes, window = len(data.lengths), Window.of_chunk(1, 1)
-        self.samples, self.held_out = (
-            Samples(data, episodes, window, [camera], n_used)
-            for episodes in split or split_episodes(n_episodes, 0.0, 0)
-        )
+        self.samples, self.held_out = selection.samples(data)
         self.groups: Sequence[Group] = groups_of(start.model)
         self._start, self._method, self._camera, self._data = start, method, camera, data
-        self._owners = owners if len(set(owners)) > 1 else [data.name] * n_episodes
+        owners = selection.owners
+        self._owners = owners if len(set(owners)) > 1 else [data.name] * len(data.lengths)
         self._statistics = statistics_of(data, self.samples.episodes)
         self._normalizer = Normalizer("bounds_q99", self._statistics.action)
         self._preparation = Preparation(TRAINED_RESIZE, center_crop=method.image_aug, box=box)
@@ -194,14 +174,13 @@ def learner(settings: Settings) -> Learner:
     if isinstance(method, Towers):
         frames = fitted(frames, DELTA_TCP_POSE, [camera])
         start = Start(name, folder, method.load(place, cpu))
-        n_used = record.n_used(frames)
-        return TowerLearner(start, method, frames, camera, n_used, box, record.split)
+        selection = Selection(camera, box, record.n_used(frames), record.split)
+        return TowerLearner(start, method, frames, selection)
     start = Start(name, folder, method.load(place, cpu, settings.seed))
     convention = RobotConvention(policy["robot"], policy["sticky_gripper"])
     data = demonstrations(frames, convention, camera, method.drop_noops)
-    return OpenVLALearner(
-        start, method, data, camera, record.n_used(data), box, record.owners, record.split
-    )
+    selection = Selection(camera, box, record.n_used(data), record.split, record.owners)
+    return OpenVLALearner(start, method, data, selection)
 
 
 def _check_trained_alike(policy: Mapping[str, Any]) -> None:
