@@ -16,8 +16,9 @@ bench: $(RUN)
 	$(BIN)/vla-bench eval -m policy=scripted,scripted_noisy,diffusion_mini_google_robot,openvla_mini_google_robot,uniform_random env=google_robot_simpler_tabletop 'output=results/bench/google_robot/$${hydra:runtime.choices.policy}'
 	$(BIN)/vla-bench report results/bench/*/*
 
+# A file's tests stay in one process, and so its fixtures are made once.
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow

@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Tests import `toys` by name, and so do the lanes, which are processes of their own.
 sys.path.insert(0, str(ROOT / "tests"))
 os.environ["PYTHONPATH"] = str(ROOT / "tests")
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # other workers need the other cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes, the others decide
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_four_bits_expand_to_the_same_bits_compiled(
     assert torch.equal(module.dequantize(), eager)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 99))
 def test_no_weight_moves_further_than_half_a_level(half: int, size: float, seed: int) -> None:
     w = size * weight(3, 2 * half, seed)

@@ -87,7 +87,7 @@ def test_training_ids_are_those_of_the_published_training_strings(
         assert n_learned == 8
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=9), st.sampled_from(["on", "pick up it"]))
 def test_exactly_the_action_and_the_end_are_learned(
     toy: Path, action: list[float], instruction: str

@@ -292,7 +292,7 @@ def test_bootstrap_gives_no_limits_where_resampling_cannot_tell(strata: list[lis
     assert math.isnan(mean.high)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=8), min_size=1))
 def test_bootstrap_limits_are_scores_or_absent(strata: list[list[float]]) -> None:
     mean = stats.bootstrap_mean(strata)

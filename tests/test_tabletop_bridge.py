@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_bench.construct import construct
@@ -401,7 +401,6 @@ class Scripted:
         return None
 
 
-@settings(deadline=None)
 @given(answers=st.lists(st.booleans(), min_size=1, max_size=12))
 def test_a_lift_counts_from_five_steps_in_a_row_and_for_good(
     worlds: dict[str, World], answers: list[bool]
@@ -414,7 +413,6 @@ def test_a_lift_counts_from_five_steps_in_a_row_and_for_good(
         assert judge.judge().success is ("xxxxx" in runs)
 
 
-@settings(deadline=None)
 @given(answers=st.lists(st.booleans(), min_size=1, max_size=12))
 def test_what_must_hold_at_the_last_step_is_not_kept(
     worlds: dict[str, World], answers: list[bool]

@@ -285,7 +285,7 @@ def test_proprio_speaks_of_seven_joints_and_of_both_fingers() -> None:
     assert env.observe([], privileged=False).proprio["gripper_open"] == pytest.approx([0], abs=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ANGLES)
 def test_inverse_kinematics_reaches_a_pose_and_prefers_the_posture(offsets: FloatArray) -> None:
     kinematics = InverseKinematics(PANDA)

@@ -318,7 +318,7 @@ ANGLES = st.lists(st.floats(-2.0, 2.0), min_size=3, max_size=3)
 SPEEDS = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ANGLES, SPEEDS, ANGLES)
 def test_a_joint_path_starts_as_told_ends_at_rest_at_the_goal_and_keeps_its_limits(
     start: list[float], velocity: list[float], goal: list[float]

@@ -136,7 +136,7 @@ def test_every_arm_joint_has_simplers_limits_and_drive() -> None:
     np.testing.assert_allclose(world.model.jnt_range[2], joints["elbow"].limits)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.tuples(SMALL, SMALL, SMALL))
 def test_a_rotation_vector_survives_matrix_and_quaternion(vector: tuple[float, ...]) -> None:
     rotation = rotation_from_vector(np.array(vector))
@@ -145,7 +145,7 @@ def test_a_rotation_vector_survives_matrix_and_quaternion(vector: tuple[float, .
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-0.3, 0.3), min_size=6, max_size=6))
 def test_inverse_kinematics_reaches_what_forward_kinematics_says(offsets: list[float]) -> None:
     kinematics = _kinematics()
