@@ -63,7 +63,7 @@ class EpisodeRecord:
         policy_seconds: This episode's share of time inside ``policy.act`` (a batch's wall time
             divided by its size).
         env_seconds: Wall time inside reset, step and observe.
-        instruction: The text that was delivered to the policy.
+        instruction: The text that was delivered to the policy with the first observation.
         first_image_sha256: Of the env's first camera at the first observation; equal for every
             policy that was given this episode.
         image_check: ``passed``, ``skipped`` or ``no cameras``: the image-sensitivity self-test.

@@ -31,7 +31,8 @@ __all__ = ["Hinge", "ObjectBuilder", "Paint", "Solid", "TabletopObject", "add_ob
 
 # A shadow map of 512 speckles the surface that casts: so a smaller core, hidden inside, casts.
 CORE = 0.85
-FRICTION = [0.5, 0.02, 0.0005]  # sliding as in SIMPLER; a pair of bodies takes the larger one
+SLIDING, TORSIONAL = 0.5, 0.02  # sliding as in SIMPLER; a pair of bodies takes the larger ones
+ROLLING = 0.0005  # m, of what is round and would not stay where it lies
 GLOW = 50.0  # of emission, against at most about one of light that falls on a surface
 OVER_THE_FINGERS = 2  # contact priority: the fingers have 1, all else 0
 
@@ -46,8 +47,7 @@ class TabletopObject:
             them, literally (simpler.md §2.8).
         rest: Its frame where it lies still, relative to the spawn point on the surface, yaw 0.
         build: Adds its shapes to a body.
-        rolls: Whether rolling friction is needed to keep it where it lies.
-        rolling_friction: How much of it, m.
+        rolling_friction: m; 0: it needs none to stay where it lies.
         fixed: Whether it stands immovable where it is spawned.
         specimen: How this one differs from the others of its kind.
     """
@@ -56,8 +56,7 @@ class TabletopObject:
     extents: Vector
     rest: Pose
     build: Callable[[ObjectBuilder], None]
-    rolls: bool = False
-    rolling_friction: float = FRICTION[2]
+    rolling_friction: float = 0.0
     fixed: bool = False
     specimen: Specimen = USUAL
 
@@ -88,7 +87,7 @@ class ObjectBuilder:
 
     def __init__(self, spec: Any, body: Any, kind: TabletopObject) -> None:
         self._spec, self._body, self._kind = spec, body, kind
-        self._rolls, self._specimen = kind.rolls, kind.specimen
+        self._specimen = kind.specimen
         self._main: Paint | None = None  # of what was drawn first
         self._n_parts = 0
 
@@ -121,12 +120,12 @@ class ObjectBuilder:
     def _feel(self, geom: Any, mass: float) -> None:
         geom.mass, geom.group = mass * self._specimen.mass, COLLISION_GROUP
         geom.contype, geom.conaffinity = 2, 3
-        geom.condim = 6 if self._rolls else 4
-        sliding, torsional, _ = FRICTION
+        rolling = self._kind.rolling_friction
+        geom.condim, sliding = 6 if rolling else 4, SLIDING
         geom.solref, geom.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
         if self._specimen.friction is not None:
             sliding, geom.priority = self._specimen.friction, OVER_THE_FINGERS
-        geom.friction = [sliding, torsional, self._kind.rolling_friction]
+        geom.friction = [sliding, TORSIONAL, rolling]
 
     def hinged(self, name: str, position: Vector, hinge: Hinge) -> ObjectBuilder:
         """Adds to a further body ``{this}_{name}``, on a hinge along this one's y at `position`.

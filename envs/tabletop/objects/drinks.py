@@ -15,7 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector, about_axis
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import Profile, lathe
 from vla_bench.envs.tabletop.objects.textures import Color
 from vla_bench.protocols import Image
@@ -53,7 +59,7 @@ class Can:
         return self.resting(Pose((0.0, 0.0, -self.bottom), UPRIGHT))
 
     def resting(self, rest: Pose) -> TabletopObject:
-        return TabletopObject(self.kind, self.extents, rest, self.build, rolls=True)
+        return TabletopObject(self.kind, self.extents, rest, self.build, rolling_friction=ROLLING)
 
 
 def laid(can: Can, yaw: float) -> TabletopObject:
@@ -174,5 +180,5 @@ BLUE_BOTTLE = TabletopObject(
     (0.0601, 0.203, 0.0605),
     Pose((0.0, 0.0, -BOTTLE_BOTTOM), UPRIGHT),
     _build_bottle,
-    rolls=True,
+    rolling_friction=ROLLING,
 )

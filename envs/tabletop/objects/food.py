@@ -9,7 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis, matrix, multiply
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import rings
 
@@ -92,11 +98,13 @@ def _build_eggplant(builder: ObjectBuilder) -> None:
         builder.collide(Solid("sphere", (radius,), (along, 0.0, 0.0)), EGGPLANT_MASS / 4)
 
 
-CARROT = TabletopObject("carrot", (0.115, 0.032, 0.038), CARROT_REST, _build_carrot, rolls=True)
+CARROT = TabletopObject(
+    "carrot", (0.115, 0.032, 0.038), CARROT_REST, _build_carrot, rolling_friction=ROLLING
+)
 EGGPLANT = TabletopObject(
     "eggplant",
     (0.0783, 0.0374, 0.038),
     Pose((0.0, 0.0, 0.0185), about_axis("y", -EGGPLANT_TILT)),
     _build_eggplant,
-    rolls=True,
+    rolling_friction=ROLLING,
 )

@@ -11,7 +11,13 @@ import functools
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import Color, speckle
 from vla_bench.protocols import Image
@@ -59,7 +65,7 @@ def _apple(mass: float) -> TabletopObject:
         builder.collide(flat, 0.3 * mass)
 
     rest = Pose((0.0, 0.0, APPLE_REST))
-    return TabletopObject("apple", (0.08, 0.08, 0.08), rest, build, rolls=True)
+    return TabletopObject("apple", (0.08, 0.08, 0.08), rest, build, rolling_friction=ROLLING)
 
 
 def _build_orange(builder: ObjectBuilder) -> None:
@@ -84,7 +90,11 @@ def _build_sponge(builder: ObjectBuilder) -> None:
 LIGHT_APPLE = _apple(0.0536)  # 200 kg/m3, as SIMPLER has it among others
 APPLE = _apple(0.2145)  # 800 kg/m3, as SIMPLER has it before a drawer
 ORANGE = TabletopObject(
-    "orange", (0.07, 0.07, 0.068), Pose((0.0, 0.0, ORANGE_REST)), _build_orange, rolls=True
+    "orange",
+    (0.07, 0.07, 0.068),
+    Pose((0.0, 0.0, ORANGE_REST)),
+    _build_orange,
+    rolling_friction=ROLLING,
 )
 SPONGE = TabletopObject(
     "sponge", (0.07, 0.10, 0.036), Pose((0.0, 0.0, SPONGE_HALF[2])), _build_sponge

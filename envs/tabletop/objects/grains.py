@@ -8,7 +8,13 @@ from __future__ import annotations
 import math
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 
 RADIUS = 0.009
 MASS = 0.003
@@ -31,6 +37,8 @@ def _places() -> list[Vector]:
 
 
 GRAINS = {
-    f"corn_{i + 1}": TabletopObject("corn", (2 * RADIUS,) * 3, Pose(place), _build, rolls=True)
+    f"corn_{i + 1}": TabletopObject(
+        "corn", (2 * RADIUS,) * 3, Pose(place), _build, rolling_friction=ROLLING
+    )
     for i, place in enumerate(_places())
 }

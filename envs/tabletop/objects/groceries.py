@@ -12,7 +12,13 @@ import math
 import numpy as np
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import Mesh, lathe
 from vla_bench.protocols import Image
 
@@ -168,10 +174,14 @@ def _build_bottle(builder: ObjectBuilder) -> None:
     builder.collide(neck, BOTTLE_MASS * 0.15)
 
 
-CORN = TabletopObject("corn", (0.082, 0.033, 0.033), ON_SURFACE, _build_corn, rolls=True)
+CORN = TabletopObject(
+    "corn", (0.082, 0.033, 0.033), ON_SURFACE, _build_corn, rolling_friction=ROLLING
+)
 CHEESE = TabletopObject("cheese", (0.056, 0.034, 0.030), ON_SURFACE, _build_cheese)
 CHILI_PEPPER = TabletopObject("chili_pepper", (0.088, 0.024, 0.020), ON_SURFACE, _build_chili)
-GRAPES = TabletopObject("grapes", (0.055, 0.050, 0.033), ON_SURFACE, _build_grapes, rolls=True)
+GRAPES = TabletopObject(
+    "grapes", (0.055, 0.050, 0.033), ON_SURFACE, _build_grapes, rolling_friction=ROLLING
+)
 RED_BOTTLE = TabletopObject(
-    "red_bottle", (0.079, 0.03, 0.03), ON_SURFACE, _build_bottle, rolls=True
+    "red_bottle", (0.079, 0.03, 0.03), ON_SURFACE, _build_bottle, rolling_friction=ROLLING
 )

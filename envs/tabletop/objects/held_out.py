@@ -9,7 +9,13 @@ from __future__ import annotations
 import math
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import rings
 
@@ -119,7 +125,7 @@ CUCUMBER = TabletopObject(
     _box((CUCUMBER_HALF + CUCUMBER_RADIUS, CUCUMBER_RADIUS, CUCUMBER_RADIUS)),
     ON_SURFACE,
     _build_cucumber,
-    rolls=True,
+    rolling_friction=ROLLING,
 )
 MATCHBOX = TabletopObject("matchbox", _box(MATCHBOX_HALF), ON_SURFACE, _build_matchbox)
 TOY_CAR = TabletopObject("toy_car", _box(CAR_HALF), ON_SURFACE, _build_car)

@@ -7,7 +7,13 @@ round about z, and stand on a flat.
 from __future__ import annotations
 
 from vla_bench.envs.tabletop.geometry import Pose
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import speckle
 
@@ -62,7 +68,11 @@ def _round(radius: float, height: float) -> tuple[float, float, float]:
 
 
 TENNIS_BALL = TabletopObject(
-    "tennis_ball", _round(BALL_RADIUS, 2 * BALL_RADIUS), ON_SURFACE, _build_ball, rolls=True
+    "tennis_ball",
+    _round(BALL_RADIUS, 2 * BALL_RADIUS),
+    ON_SURFACE,
+    _build_ball,
+    rolling_friction=ROLLING,
 )
 JAM_JAR = TabletopObject("jam_jar", _round(JAR_RADIUS, JAR_HEIGHT), ON_SURFACE, _build_jar)
 CANDLE = TabletopObject("candle", _round(CANDLE_RADIUS, CANDLE_HEIGHT), ON_SURFACE, _build_candle)

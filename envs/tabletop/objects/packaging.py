@@ -6,7 +6,13 @@ Sizes and masses are this project's. Every frame is at the middle of the undersi
 from __future__ import annotations
 
 from vla_bench.envs.tabletop.geometry import Pose, Vector
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.textures import speckle
 
@@ -65,7 +71,7 @@ def bottle(kind: str, body: Vector, cap: Vector) -> TabletopObject:
         builder.collide(neck, 0.2 * BOTTLE_MASS)
 
     box = (2 * BOTTLE_RADIUS, 2 * BOTTLE_RADIUS, BOTTLE_HEIGHT)
-    return TabletopObject(kind, box, STANDING, build, rolls=True)
+    return TabletopObject(kind, box, STANDING, build, rolling_friction=ROLLING)
 
 
 JUICE_BOX = TabletopObject(

@@ -10,7 +10,13 @@ from __future__ import annotations
 import math
 
 from vla_bench.envs.tabletop.geometry import Pose, about_axis
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, Paint, Solid, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import (
+    ROLLING,
+    ObjectBuilder,
+    Paint,
+    Solid,
+    TabletopObject,
+)
 from vla_bench.envs.tabletop.objects.mesh import lathe
 from vla_bench.envs.tabletop.objects.vessels import Vessel, ring
 
@@ -95,7 +101,7 @@ def _build_dinosaur(builder: ObjectBuilder) -> None:
 
 
 BATTERY = TabletopObject(
-    "battery", (0.0505, 0.0145, 0.0145), ON_SURFACE, _build_battery, rolls=True
+    "battery", (0.0505, 0.0145, 0.0145), ON_SURFACE, _build_battery, rolling_friction=ROLLING
 )
 WHITE_TAPE = TabletopObject("white_tape", (0.060, 0.060, 0.020), ON_SURFACE, _build_tape)
 SKULL = TabletopObject("skull", (0.038, 0.033, 0.044), ON_SURFACE, _build_skull)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vla_bench.assets import asset
 from vla_bench.envs.tabletop.geometry import Pose
-from vla_bench.envs.tabletop.objects.builder import ObjectBuilder, TabletopObject
+from vla_bench.envs.tabletop.objects.builder import ROLLING, ObjectBuilder, TabletopObject
 from vla_bench.envs.tabletop.objects.food import CARROT_REST
 from vla_bench.envs.tabletop.objects.tableware import SPOON_REST
 from vla_bench.envs.tabletop.visual_matching.convert import parts
@@ -78,7 +78,7 @@ CARROT = TabletopObject(
     (0.115, 0.032, 0.038),
     CARROT_REST,
     Model("bridge_carrot_generated_modified", 0.0547, CARROT_REST),
-    rolls=True,
+    rolling_friction=ROLLING,
 )
 PLATE = TabletopObject(
     "plate",
@@ -97,7 +97,6 @@ EGGPLANT = TabletopObject(
     (0.0783, 0.0374, 0.038),
     Pose((0.0, 0.0, 0.018)),
     Model("eggplant", 0.0209, None),
-    rolls=True,
     rolling_friction=0.008,  # for PhysX, which puts to sleep what hardly moves (simpler.md §2.1)
 )
 
