@@ -38,6 +38,8 @@ from vla_bench.data.order import Order
 from vla_bench.data.trajectory import DataError
 from vla_bench.errors import ConfigError, StoreError, VlaBenchError
 from vla_bench.policies.diffusion.checkpoint import load_model
+from vla_bench.policies.diffusion.language import text_encoder
+from vla_bench.policies.diffusion.spec import LanguageSpec
 from vla_bench.policies.training import checkpoint
 from vla_bench.policies.training.learner import Learner, learner_of
 from vla_bench.policies.training.loop import begin, steps
@@ -346,6 +348,16 @@ def test_moments_follow_the_name_of_their_parameter_not_its_place(tmp_path: Path
     for name, parameter in reordered.module.named_parameters():
         kept = weights(tmp_path)[f"optimizer.{name}.exp_avg"]
         assert torch.equal(adamw.state[parameter]["exp_avg"], kept)
+
+
+def test_each_sample_is_learned_with_the_words_of_its_frame() -> None:
+    learner = diffusion()
+    encode = text_encoder(LanguageSpec("hashed", "none", 8))
+    for frame, told in ((8, "walk on"), (9, "walk slower")):  # of the first walk
+        sample = learner.samples[frame]
+        assert sample.frame == frame
+        assert torch.equal(learner.prepare(sample)["language"], encode(told))
+    assert not torch.equal(encode("walk on"), encode("walk slower"))
 
 
 def test_a_policy_of_absolute_poses_learns_where_it_is_told_to_go(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class Walks:
             actions = reach * states[:, :7]
             if poison is not None and poison[0] == index:
                 actions[poison[1]] = np.float32(3e38)
-            self._walks.append(Walk(f"walk-{index}", ["walk on"] * length, states, actions))
+            told = ["walk on"] * (int(length) - 3) + ["walk slower"] * 3
+            self._walks.append(Walk(f"walk-{index}", told, states, actions))
 
     def __getitem__(self, index: int) -> Walk:
         return self._walks[index]
