@@ -120,7 +120,7 @@ def test_a_batch_of_one_gives_the_chunk_of_a_batch_of_sixteen(policy: DiffusionP
     together = policy.act([request(seed) for seed in range(16)])
     for seed in (0, 7, 15):
         (alone,) = policy.act([request(seed)])
-        np.testing.assert_allclose(alone, together[seed], atol=1e-5)
+        np.testing.assert_allclose(alone, together[seed], atol=1e-4)
     assert all(chunk.shape == (4, 7) for chunk in together)
 
 
