@@ -152,7 +152,7 @@ def test_listeners_hear_every_step_and_every_evaluation(tmp_path: Path) -> None:
     ear = Ear()
     train(Slowing(), slowing(tmp_path), QUIET, [ear])
     metrics = [json.loads(each) for each in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [values for _, values in ear.heard if "loss" in values] == metrics
+    assert [{"step": s, **v} for s, v in ear.heard if "loss" in v] == metrics
     assert [(s, v) for s, v in ear.heard if "loss" not in v] == [
         (4, {"success": 1.0}),
         (8, {"success": 0.0}),
@@ -186,3 +186,13 @@ def test_tensorboard_gets_every_step(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == list(range(1, 9))
+
+
+def test_wandb_keeps_a_run_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    train(line(), settings(tmp_path, log=["wandb"]), QUIET)
+    (run_file,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    assert b"learning_rate" in run_file.read_bytes()

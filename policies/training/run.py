@@ -127,7 +127,7 @@ class _Session:
                 line = metrics.line()
                 lines.write(json.dumps(line, allow_nan=False) + "\n")
                 lines.flush()
-                self._tell(line, state.step)
+                self._tell({name: v for name, v in line.items() if name != "step"}, state.step)
                 is_last = state.step == settings.n_steps
                 is_time = is_last or state.step % settings.checkpoint_every == 0
                 if is_time or rollouts.is_due(settings, state.step):
