@@ -17,17 +17,16 @@ MIN_IMPULSE = 1e-6  # N s: SIMPLER's threshold of a touch (simpler.md §2.10)
 
 def contact_impulses(model: Any, data: Any, body: int) -> dict[int, FloatArray]:
     """Other body's id -> impulse (3,) N s, world frame, that it received from `body`."""
+    contacts = data.contact
+    bodies, normals = model.geom_bodyid[contacts.geom], contacts.frame[:, :3]
     impulses: dict[int, FloatArray] = {}
     force = np.zeros(6)
-    for index in range(data.ncon):
-        contact = data.contact[index]
-        first, second = model.geom_bodyid[contact.geom]
-        if body not in (first, second):
-            continue
+    for index in np.flatnonzero((bodies == body).any(axis=1)):
         mujoco.mj_contactForce(model, data, index, force)
-        impulse = contact.frame[:3] * force[0] * model.opt.timestep  # from first to second
+        first, second = bodies[index].tolist()  # the normal points from first to second
         other, sign = (second, 1.0) if body == first else (first, -1.0)
-        impulses[int(other)] = impulses.get(int(other), np.zeros(3)) + sign * impulse
+        impulse = sign * normals[index] * force[0] * model.opt.timestep
+        impulses[other] = impulses.get(other, np.zeros(3)) + impulse
     return impulses
 
 

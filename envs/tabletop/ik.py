@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import mujoco
 import numpy as np
 
@@ -25,9 +28,7 @@ class InverseKinematics:
     """
 
     def __init__(self, robot: Robot) -> None:
-        spec = mujoco.MjSpec()
-        add_robot(spec, robot, Pose((0.0, 0.0, 0.0)))
-        self._model = spec.compile()
+        self._model = _model(robot)
         self._data = mujoco.MjData(self._model)
         joints = [self._model.joint(name) for name in robot.arm]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
@@ -69,3 +70,11 @@ class InverseKinematics:
             step = step + drift - jacobian.T @ np.linalg.solve(gram, jacobian @ drift)
         largest = np.abs(step).max()
         return step * (MAX_JOINT_STEP / largest) if largest > MAX_JOINT_STEP else step
+
+
+@functools.lru_cache(maxsize=8)
+def _model(robot: Robot) -> Any:
+    """The robot alone, its base at the origin."""
+    spec = mujoco.MjSpec()
+    add_robot(spec, robot, Pose((0.0, 0.0, 0.0)))
+    return spec.compile()

@@ -73,6 +73,7 @@ class World:
         if not self._is_still():
             self._advance(SETTLE_MORE_SECONDS)
         self._home(home or self.scene.mount.home)
+        mujoco.mj_forward(self.model, self.data)
         self.data.time = 0.0
 
     def _stand(self, base: Pose) -> None:
@@ -213,7 +214,6 @@ class World:
         self.data.qpos[[*self._arm_qpos, *self._finger_qpos]] = joints
         self.data.qvel[self._robot_dofs] = 0.0
         self.controller.reset(self.data)
-        mujoco.mj_forward(self.model, self.data)
 
     def _advance(self, seconds: float) -> None:
         n_steps = round(seconds / self.model.opt.timestep)

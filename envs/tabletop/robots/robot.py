@@ -6,7 +6,7 @@ Knows no scene, no task and no controller; `build.py` makes MuJoCo bodies of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vla_bench.envs.tabletop.geometry import Vector
 
@@ -121,7 +121,7 @@ class Robot:
 
     name: str
     links: tuple[Link, ...]
-    materials: Mapping[str, Material]
+    materials: Mapping[str, Material] = field(hash=False)  # a dict has no hash
     arm: tuple[str, ...]
     gripper: Gripper
     tcp_link: str
