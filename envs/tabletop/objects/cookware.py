@@ -16,7 +16,8 @@ from vla_bench.envs.tabletop.objects.vessels import STEEL, Vessel, ring
 
 FOOT = 0.012  # m, height of a bowl's rounded foot, inside its wall
 THICK = 0.004  # m, of floors
-RAISED = 0.0005  # m of a floor's disc over the surface below
+RAISED = 0.0005  # m of a floor's disc, or a rim, over the surface below
+FOOT_MASS = 0.001  # kg, of what an object stands on upside-down
 
 BOWL = Vessel(radius=0.070, height=0.045, wall=0.004, mass=0.20)
 RED_BOWL = Vessel(radius=0.080, height=0.050, wall=0.004, mass=0.15)
@@ -103,9 +104,17 @@ def _box_of(vessel: Vessel) -> Vector:
 
 
 def upside_down(kind: TabletopObject) -> TabletopObject:
-    """Resting on its rim."""
-    rest = Pose((0.0, 0.0, kind.extents[2]), about_axis("x", math.pi))
-    return replace(kind, rest=rest)
+    """Resting on its rim, or rather on a square foot in its opening: four contacts, not 64."""
+    height, half = kind.extents[2], RAISED + THICK / 2
+    edge = 0.34 * kind.extents[0]
+    foot = Solid("box", (edge, edge, half), (0.0, 0.0, height + RAISED - half))
+
+    def build(builder: ObjectBuilder) -> None:
+        kind.build(builder)
+        builder.collide(foot, FOOT_MASS)
+
+    rest = Pose((0.0, 0.0, height + RAISED), about_axis("x", math.pi))
+    return replace(kind, build=build, rest=rest)
 
 
 def lying(kind: TabletopObject) -> TabletopObject:
