@@ -51,7 +51,8 @@ IN_DISTRIBUTION, VARIED, RANDOM_LAYOUTS, NOISY = "in distribution", "varied", "r
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--suites", nargs="+", default=list(SUITES), choices=list(SUITES))
-    parser.add_argument("--tasks", nargs="+", default=None, help="of the suites; default all")
+    names = sorted({task for suite in SUITES.values() for task in suite.tasks})
+    parser.add_argument("--tasks", nargs="+", default=names, choices=names, metavar="NAME")
     parser.add_argument("--factors", nargs="+", default=None, help="such as motion/position")
     parser.add_argument("--n-nominal", type=int, default=None, help="per task; default all")
     parser.add_argument("--n-varied", type=int, default=3, help="per task and factor")
@@ -63,6 +64,8 @@ def main() -> None:
             rows = list(suite_rows(suite, options))
         except MissingDependencyError as error:
             print(f"{suite.name} is left out: {error}", file=sys.stderr)
+            continue
+        if not rows:
             continue
         played = counted(pd.DataFrame(rows), provenance.commit()["commit"] or "unknown")
         keys = ["suite", "task", "kind", *(["axis", "factor"] if options.factors else [])]
@@ -111,7 +114,7 @@ def suite_rows(suite: Suite, options: argparse.Namespace) -> Iterator[dict[str, 
     calm, noisy = policy("scripted"), policy("scripted_demonstrator")
     varies = suite.require is None
     for name, task in suite.tasks.items():
-        if options.tasks is not None and name not in options.tasks:
+        if name not in options.tasks:
             continue
         print(f"{suite.name}: {name}", file=sys.stderr)
         varied = env(name, OFFICIAL, ALL if varies else NOMINAL.name, None)
