@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GROUND, INK, MUTED, RULE = "#ffffff", "#1f2328", "#65707b", "#d5dae0"
-SERIES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
+SERIES = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#999999", "#b8a800")
 _MARKERS = "osD^vPX*"
 CHARACTER = 7.2  # px, mean width of a letter at 12 px in DejaVu Sans, the widest of its kind
 
