@@ -2,18 +2,22 @@
 
     python benchmarks/simulation.py [--write]
 
-CPU milliseconds are process time, median of many calls: comparable on a busy machine. Of each suite
-the first, the middle and the last task are measured. The last line is JSON with every figure;
---write also puts it into results/reference/simulation.json. What the figures are:
+CPU milliseconds are process time, median of many calls: comparable on a busy machine. The last
+line is JSON with every figure; --write also puts it into results/reference/simulation.json. Of each
+task:
 
-- ``SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its image;
-  ``SIZE/frames_per_second`` is how many of these a core does, ``steps_per_second`` without images.
-- ``times_faster_than_sapien``: SIMPLER's control step with its image in SAPIEN at 640x480 or
-  640x512, on a machine of this class, over ours at 640x480.
-- ``first_reset_cpu_ms``: of a task whose scene is not built yet, with its first image.
+- ``LOOK/SIZE/step_with_image_cpu_ms``: one control step (controller, physics, judgement) and its
+  image; ``step_cpu_ms`` is the step alone.
+- ``first_reset_cpu_ms``: of a scene that is not built yet, with its first image, in a process that
+  has drawn such textures before; the first of all, which compiles shaders, too, is
+  ``first_reset_in_process_cpu_ms``.
 - ``reset_cpu_ms``: the next initial state of the same task, which reuses the compiled model.
-- ``N_lanes/episodes_per_second``: wall time of the scripted expert with one 224x224 image per
-  control step in N processes; ``N_lanes/episode_cpu_seconds`` is what one episode costs then.
+
+Of each suite, from the median over its tasks: ``steps_per_second`` and ``frames_per_second``, of
+one core; ``times_faster_than_sapien``, which is SIMPLER's control step with its image in SAPIEN at
+640x480 or 640x512, on a machine of this class, over ours at 640x480. By wall time:
+``N_lanes/episodes_per_second`` of the scripted expert with one 224x224 image per control step in N
+processes; ``N_lanes/episode_cpu_seconds`` is what one episode costs then.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ from vla_bench.envs.tabletop.suite import TabletopEnv
 from vla_bench.envs.tabletop.suites import SUITES, Suite
 
 SIZES = ((224, 224), (640, 480))
+DRAWN = [look.name for look in LOOKS.values() if not look.meshes]
+STEP_WITH_IMAGE = "step_with_image_cpu_ms"
 SAPIEN_MS = {"widowx": 100.0, "google_robot": 160.0}  # simpler.md 1.2, best of several runs
 N_CALLS = 40
 N_RESETS = 7
@@ -53,37 +59,66 @@ def main() -> None:
 
 
 def measure(suite: Suite) -> dict[str, float]:
-    """The first, middle and last task of a suite, in every size and look that needs no files."""
-    names = list(suite.tasks)
-    looks = [look.name for look in LOOKS.values() if not look.meshes]
-    figures: dict[str, float] = {}
-    for task in dict.fromkeys((names[0], names[len(names) // 2], names[-1])):
-        figures[f"{task}/first_reset_cpu_ms"], figures[f"{task}/reset_cpu_ms"] = resets(task)
-        step_ms = _median(_stepping(_ready(task, SIZES[0], "fast"), False))
-        figures |= {f"{task}/step_cpu_ms": step_ms, f"{task}/steps_per_second": 1e3 / step_ms}
-        for look, size in itertools.product(looks, SIZES):
-            cpu_ms = _median(_stepping(_ready(task, size, look), True))
-            name = f"{task}/{look}/{size[0]}x{size[1]}"
-            figures[f"{name}/step_with_image_cpu_ms"] = cpu_ms
-            figures[f"{name}/frames_per_second"] = 1e3 / cpu_ms
-        baseline = SAPIEN_MS.get(suite.tasks[task].scene.mount.robot.name)
-        if baseline is not None:
-            ours = figures[f"{task}/default/640x480/step_with_image_cpu_ms"]
-            figures[f"{task}/times_faster_than_sapien"] = baseline / ours
-    return {f"{suite.name}/{name}": value for name, value in figures.items()}
+    """Every task of a suite, in every size and look that needs no files; then the suite."""
+    tasks = {task: task_figures(task) for task in suite.tasks}
+    of_suite = {
+        name: statistics.median(figures[name] for figures in tasks.values())
+        for name in next(iter(tasks.values()))
+    }
+    rates = {"steps_per_second": 1e3 / of_suite["step_cpu_ms"]}
+    for look, size in itertools.product(DRAWN, SIZES):
+        view = f"{look}/{size[0]}x{size[1]}"
+        rates[f"{view}/frames_per_second"] = 1e3 / of_suite[f"{view}/{STEP_WITH_IMAGE}"]
+    baseline = SAPIEN_MS.get(next(iter(suite.tasks.values())).scene.mount.robot.name)
+    if baseline is not None:
+        ours = of_suite[f"default/640x480/{STEP_WITH_IMAGE}"]
+        rates["times_faster_than_sapien"] = baseline / ours
+    for name in of_suite:
+        slowest = max(tasks, key=lambda task: tasks[task][name])
+        print(
+            f"{suite.name} {name}: median {of_suite[name]:.1f}, "
+            f"slowest {tasks[slowest][name]:.1f} ({slowest})"
+        )
+    of_tasks = {
+        f"{task}/{name}": value
+        for task, figures in tasks.items()
+        for name, value in figures.items()
+    }
+    return {f"{suite.name}/{name}": value for name, value in {**rates, **of_tasks}.items()}
 
 
-def resets(task: str) -> tuple[float, float]:
-    """CPU milliseconds of the first reset, with an image, and of the next ones of the same task."""
-    env = TabletopEnv([task], None, [0], SIZES[0], "default", "official", "none")
-    specs = itertools.cycle(env.episodes())
+def task_figures(task: str) -> dict[str, float]:
+    """CPU milliseconds of resets, of a step, and of a step with its image."""
+    figures = {
+        "first_reset_in_process_cpu_ms": first_reset(task),
+        "first_reset_cpu_ms": statistics.median(first_reset(task) for _ in range(N_RESETS)),
+        "reset_cpu_ms": next_reset(task),
+    }
+    figures["step_cpu_ms"] = _median(_stepping(_ready(task, SIZES[0], "fast"), False))
+    for look, size in itertools.product(DRAWN, SIZES):
+        cpu_ms = _median(_stepping(_ready(task, size, look), True))
+        figures[f"{look}/{size[0]}x{size[1]}/{STEP_WITH_IMAGE}"] = cpu_ms
+    return figures
+
+
+def first_reset(task: str) -> float:
+    """CPU milliseconds of a new env's first reset and image."""
+    env = _env(task)
     before = time.process_time()
-    env.reset(next(specs))
+    env.reset(env.episodes()[0])
     env.observe(env.cameras, privileged=False)
-    first = time.process_time() - before
-    again = _median(lambda: env.reset(next(specs)), N_RESETS)
+    milliseconds = (time.process_time() - before) * 1e3
     env.close()
-    return first * 1e3, again
+    return milliseconds
+
+
+def next_reset(task: str) -> float:
+    """CPU milliseconds of going to another initial state of the same task."""
+    env = _env(task)
+    specs = itertools.cycle(env.episodes())
+    milliseconds = _median(lambda: env.reset(next(specs)), N_RESETS)
+    env.close()
+    return milliseconds
 
 
 def lanes(suite: Suite) -> dict[str, float]:
@@ -108,7 +143,7 @@ def _play_in(n_processes: int, suite: str) -> tuple[float, float]:
 def _play(suite: str, n_episodes: int) -> float:
     """Let the expert play the suite's first task, drawing every step; CPU seconds."""
     task = next(iter(SUITES[suite].tasks))
-    env = TabletopEnv([task], None, [0], SIZES[0], "default", "official", "none")
+    env = _env(task)
     before = time.process_time()
     for spec in env.episodes()[:n_episodes]:
         env.reset(spec)
@@ -117,6 +152,10 @@ def _play(suite: str, n_episodes: int) -> float:
         ).truncated:
             pass
     return time.process_time() - before
+
+
+def _env(task: str) -> TabletopEnv:
+    return TabletopEnv([task], None, [0], SIZES[0], "default", "official", "none")
 
 
 def _ready(task: str, size: tuple[int, int], look: str) -> TabletopEnv:
