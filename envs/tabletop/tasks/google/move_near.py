@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from vla_bench.envs.tabletop.geometry import rotation_from_vector
+from vla_bench.envs.tabletop.geometry import matrix, rotation_from_vector
 from vla_bench.envs.tabletop.hand import (
     CLOSE,
     OPEN,
@@ -31,6 +31,7 @@ from vla_bench.envs.tabletop.tasks.google.script import Hold
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
 from vla_bench.envs.tabletop.world import World
+from vla_bench.protocols import FloatArray
 
 KINDS: dict[str, TabletopObject] = {
     "blue_plastic_bottle": BLUE_BOTTLE,
@@ -59,18 +60,23 @@ PAIRS = tuple(itertools.permutations(range(3), 2))
 ABOVE_CENTRE = {"blue_plastic_bottle": 0.040, "sponge": 0.0, "apple": -0.005, "orange": -0.005}
 ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
+ROUND = 0.01  # m between width and depth, under which a thing can be held from anywhere
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
 # Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it.
 REACH = Reach(
-    dict.fromkeys(KINDS, (Surface((-0.36, -0.10, -0.06, 0.46), COUNTER_HEIGHT),)),
+    {
+        name: (Surface((-0.36, -0.10, 0.04 if kind is BLUE_BOTTLE else 0.0, 0.45), COUNTER_HEIGHT),)
+        for name, kind in KINDS.items()
+    },
     apart=0.12,
     clear=CLEAR,
     wide=0.02,
     company=False,  # three leave no free place for a fourth
 )
 BELOW = 0.07  # m under the tool that a hand needs to pass over something
-BERTH = 0.17  # m that the hand keeps from objects on its way
+BERTH = 0.15  # m that the closed hand keeps from objects on its way
+ENOUGH = 0.9  # share of the berth with which it goes on
 APART = 0.125  # m between the two when put down
 PRESS = 0.002  # m below the grasp: what does not stand yet tips and slides when it is let go
 
@@ -83,34 +89,64 @@ def _aim(hand: Hand, goal: Near, above: float) -> Waypoint:
     world = hand.world
     centre = world.in_base(world.centre_of_mass(goal.source))
     way = world.in_base(world.centre_of_mass(goal.target)) - centre
-    choices = [
-        hand.reaching(centre, rotation_from_vector(slant * UP) @ np.cross(UP, way))
-        for slant in SLANTS
+    choices = [hand.reaching(centre, closing) for closing in _closings(hand, goal.source, way)]
+    ends = [
+        Waypoint(centre + above * UP, rotation, OPEN, max_turn=0.2)
+        for rotation in sorted(choices, key=hand.turn_from_home)
     ]
-    rotation = min(choices, key=hand.turn_from_home)
-    return Waypoint(centre + above * UP, rotation, OPEN, max_turn=0.2)
+    return hand.choose([end.moved(CLEARANCE * UP), end] for end in ends)[-1]
 
 
-def _round(hand: Hand, goal: Near, aim: Callable[[], Waypoint]) -> Actions:
-    """Pass beside whatever stands close to the straight way and is too tall to pass over."""
+def _closings(hand: Hand, source: str, way: FloatArray) -> list[FloatArray]:
+    """Ways (3,) to close the fingers: about across `way`, or along a side of what has sides."""
     world = hand.world
-    over = aim().moved(CLEARANCE * UP)
+    rest = matrix(world.objects[source].rest.quaternion)
+    wide, deep, _ = np.abs(rest) @ world.objects[source].extents
+    if abs(wide - deep) < ROUND:
+        return [rotation_from_vector(slant * UP) @ np.cross(UP, way) for slant in SLANTS]
+    _, rotation = world.frame(source)
+    return list(world.turned_to_base(rotation @ rest.T).T[:2])
+
+
+def _over(hand: Hand, goal: Near, aim: Callable[[], Waypoint]) -> Actions:
+    """Come near the place over the source, the fingers closed."""
+    above = replace(aim().moved(CLEARANCE * UP), gripper=CLOSE, tolerance=0.04, max_turn=3.2)
+    for leg in _around(hand, above, (goal.source,)):
+        yield from hand.go(leg)
+
+
+def _around(hand: Hand, end: Waypoint, met: Sequence[str]) -> Iterator[Waypoint]:
+    """To `end`, beside all that is too tall to pass over but `met`; each leg from where it is."""
+    for _ in hand.world.objects:
+        beside = _beside(hand, end, met)
+        if beside is None:
+            break
+        yield beside
+    yield end
+
+
+def _beside(hand: Hand, end: Waypoint, met: Sequence[str]) -> Waypoint | None:
+    """Beside the first tall thing, none of `met`, that stands close to the straight way."""
+    world = hand.world
     tool, _ = world.tcp_in_base()
-    way = (over.position - tool) * (1.0, 1.0, 0.0)
-    length = float(np.linalg.norm(way))
     counter = world.in_base(np.array([0.0, 0.0, COUNTER_HEIGHT]))[2]
+    way = (end.position - tool) * (1.0, 1.0, 0.0)
+    length = float(np.linalg.norm(way))
+    ahead = []
     for name in world.objects:
-        offset = (world.in_base(world.centre_of_mass(name)) - tool) * (1.0, 1.0, 0.0)
-        along = float(offset @ way) / length
-        aside = offset - along * way / length
-        far = not 0.0 < along < length or np.linalg.norm(aside) > BERTH
-        middle = world.in_base(world.centre_of_mass(name))[2]
-        low = 2 * (middle - counter) + BELOW < over.position[2] - counter
-        if name == goal.source or far or low:
-            continue
-        past = offset - BERTH * aside / np.linalg.norm(aside)
-        position = np.array([*(tool + past)[:2], over.position[2]])
-        yield from hand.go(Waypoint(position, over.rotation, OPEN, tolerance=0.04, max_turn=3.2))
+        middle = world.in_base(world.centre_of_mass(name))
+        offset = (middle - tool) * (1.0, 1.0, 0.0)
+        along = float(offset @ way) / length**2
+        aside = offset - along * way
+        near = 0.0 < along < 1.0 and np.linalg.norm(aside) < ENOUGH * BERTH
+        tall = 2 * (middle[2] - counter) + BELOW > end.position[2] - counter
+        if name not in met and near and tall:
+            past = tool + offset - BERTH * aside / np.linalg.norm(aside)
+            ahead.append((along, np.array([*past[:2], end.position[2]])))
+    if not ahead:
+        return None
+    _, position = min(ahead, key=lambda one: one[0])
+    return replace(end, position=position, tolerance=0.04, max_turn=3.2)
 
 
 def _bring(hand: Hand, goal: Near) -> Actions:
@@ -123,7 +159,8 @@ def _bring(hand: Hand, goal: Near) -> Actions:
     held = Waypoint(place, rotation, CLOSE, max_turn=0.2)
     lifted = Waypoint(tool + CARRY * UP, rotation, CLOSE)
     low = replace(held, tolerance=0.004, speed=0.03)
-    if not (yield from carry(hand, goal.source, (lifted, held.moved(CARRY * UP), low))):
+    across = _around(hand, held.moved(CARRY * UP), (goal.source, goal.target))
+    if not (yield from carry(hand, goal.source, itertools.chain([lifted], across, [low]))):
         return
     yield from hand.stay(Waypoint(place, rotation, OPEN), 4)
     yield from hand.go(Waypoint(place + CLEARANCE * UP, rotation, OPEN))
@@ -136,7 +173,7 @@ def _move_near(world: World, goal: Near, hold: Hold) -> Actions:
         return _aim(hand, goal, hold.height)
 
     while True:
-        yield from _round(hand, goal, aim)
+        yield from _over(hand, goal, aim)
         yield from grasp(hand, goal.source, aim, CLEARANCE)
         yield from _bring(hand, goal)
         position, rotation = world.tcp_in_base()
