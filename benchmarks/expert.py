@@ -4,7 +4,7 @@
         [--n-nominal N] [--n-varied 3] [--n-random 10] [--write]
 
 Of each task, every official initial state, or `--n-nominal` of them; of each factor of each axis,
-`--n-varied` initial states and levels, in turn, so that all get their share; `--n-random` random
+`--n-varied` of the pairs of an initial state and a level, drawn at random; `--n-random` random
 layouts, without noise and as conf/policy/scripted_demonstrator.yaml acts. The expert acts as in
 `vla-bench eval policy=scripted`; it is blind, so nothing is drawn, and levels that change images or
 words alone are not played: such an episode is its twin's again. A suite whose files are absent is
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
+import random
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -145,21 +146,17 @@ def env(task: str, layouts: str, variation: str, n_episodes: int | None) -> Tabl
 def chosen(
     task: Task, specs: Sequence[EpisodeSpec], options: argparse.Namespace
 ) -> Iterator[EpisodeSpec]:
-    """Nominal episodes; of each factor that is felt, as many, initial states and levels in turn."""
-    factors: dict[str, dict[str, list[EpisodeSpec]]] = {}
+    """Nominal episodes, evenly; of each factor that is felt, a sample of its states and levels."""
+    factors: dict[str, list[EpisodeSpec]] = {}
     for spec in specs:
         if spec.variation == NOMINAL.name or is_felt(VARIATIONS[spec.variation], task):
-            levels = factors.setdefault(factor_of(spec), {})
-            levels.setdefault(spec.variation, []).append(spec)
-    nominal = factors.pop("")[NOMINAL.name]
+            factors.setdefault(factor_of(spec), []).append(spec)
+    nominal = factors.pop("")
     n_nominal = len(nominal) if options.n_nominal is None else options.n_nominal
     yield from (nominal[index * len(nominal) // n_nominal] for index in range(n_nominal))
-    turn = len(task.name)  # so that not all tasks begin with the same level and initial state
-    for levels in factors.values():
-        for _ in range(options.n_varied):
-            level = list(levels.values())[turn % len(levels)]
-            yield level[turn % len(level)]
-            turn += 1
+    for factor, varied in factors.items():
+        drawn = random.Random(f"{task.name}/{factor}")
+        yield from drawn.sample(varied, min(options.n_varied, len(varied)))
 
 
 def factor_of(spec: EpisodeSpec) -> str:
