@@ -26,7 +26,7 @@ from vla_bench.envs.tabletop.objects.drinks import BLUE_BOTTLE, COKE, PEPSI, RED
 from vla_bench.envs.tabletop.objects.fruit import LIGHT_APPLE, ORANGE, SPONGE
 from vla_bench.envs.tabletop.scenes.counter import COUNTER_HEIGHT, MOVE_NEAR_COUNTER
 from vla_bench.envs.tabletop.scenes.scene import Surface
-from vla_bench.envs.tabletop.tasks.google.near import CLEAR, Near, NearJudge, spot_beside
+from vla_bench.envs.tabletop.tasks.google.near import Near, NearJudge, spot_beside
 from vla_bench.envs.tabletop.tasks.google.script import Hold
 from vla_bench.envs.tabletop.tasks.grids import spawn
 from vla_bench.envs.tabletop.tasks.task import Layout, Reach, Task
@@ -61,6 +61,7 @@ ABOVE_CENTRE = {"blue_plastic_bottle": 0.040, "sponge": 0.0, "apple": -0.005, "o
 ABOVE_CAN = 0.015  # m of the tool from the centre of mass
 SLANTS = np.deg2rad([-50.0, -25.0, 0.0, 25.0, 50.0])
 ROUND = 0.01  # m between width and depth, under which a thing can be held from anywhere
+CLEAR = 0.12  # m that distractors keep: the hand opens beside the target, and comes by
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
 # Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it.
@@ -76,6 +77,7 @@ REACH = Reach(
 )
 BELOW = 0.07  # m under the tool that a hand needs to pass over something
 BERTH = 0.15  # m that the closed hand keeps from objects on its way
+DETOURS = 2  # on one way; more would cost the time that the rest needs
 ENOUGH = 0.9  # share of the berth with which it goes on
 APART = 0.125  # m between the two when put down
 PRESS = 0.002  # m below the grasp: what does not stand yet tips and slides when it is let go
@@ -117,7 +119,7 @@ def _over(hand: Hand, goal: Near, aim: Callable[[], Waypoint]) -> Actions:
 
 def _around(hand: Hand, end: Waypoint, met: Sequence[str]) -> Iterator[Waypoint]:
     """To `end`, beside all that is too tall to pass over but `met`; each leg from where it is."""
-    for _ in hand.world.objects:
+    for _ in range(DETOURS):
         beside = _beside(hand, end, met)
         if beside is None:
             break
