@@ -41,6 +41,7 @@ ROW = Row(
 
 # The pot slides on by 10 cm before it tips over, and may not slide against the sink's edge.
 MIDST = Surface((-0.125, -0.085, 0.105, 0.275), SINK_FLOOR)
+CLEAR = 0.06  # m that distractors keep: the pot rolls over its rim
 MOST_TURN = math.radians(25.0)
 
 
@@ -128,4 +129,4 @@ FLIP_POT_UPRIGHT = make_task(
     {"pot": LYING_POT},
     draw(ROW.name, {"pot": Spot((-0.120, -0.100, 0.130, 0.250), SINK_FLOOR, 0.06, (-0.5, 0.5))}),
     Ask(GOAL, FlipExpert(GOAL).start),
-).within(Reach({"pot": (MIDST,)}, turn=MOST_TURN))
+).within(Reach({"pot": (MIDST,)}, turn=MOST_TURN, clear=CLEAR))
