@@ -18,6 +18,7 @@ from vla_bench.protocols import FloatArray, Image
 
 SETTLE_SECONDS = 1.0
 SETTLE_MORE_SECONDS = 1.5  # SIMPLER's, when something still moves
+HALF_TURN = 1e-6  # w of a quaternion, below which it counts as one
 STILL = (1e-3, 1e-2)  # m/s, rad/s, summed over objects (simpler.md §2.1)
 ROBOT = "robot"  # in a layout: where the base stands
 DRAWER = "_drawer"  # how the joints of drawers end
@@ -162,9 +163,14 @@ class World:
         return np.array(self.data.xipos[self._bodies[name]])
 
     def pose_in_base(self, name: str) -> FloatArray:
-        """An object's frame in the robot's base frame: x y z m, quaternion w x y z, (7,)."""
+        """An object's frame in the robot's base frame: x y z m, quaternion w x y z, (7,).
+
+        Of half a turn the quaternion's largest part is positive: rounding alone decides no sign.
+        """
         position, rotation = self.frame(name)
         turned = quaternion_of(self.turned_to_base(rotation))
+        if turned[0] < HALF_TURN:
+            turned *= np.sign(max(turned, key=abs))
         return np.concatenate([self.in_base(position), turned])
 
     def physics(self, name: str) -> FloatArray:
