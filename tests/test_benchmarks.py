@@ -26,3 +26,19 @@ def test_help_is_the_docstring_and_unknown_arguments_are_refused(
     document = ast.get_docstring(ast.parse(path.read_text()), clean=False)
     assert document is not None
     assert document.strip() in capsys.readouterr().out
+
+
+def test_the_experts_table_is_of_the_tasks_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    script, chosen = str(FOLDER / "expert.py"), ["--n-nominal", "1", "--n-random", "0"]
+    monkeypatch.setattr(sys, "argv", [script, "--tasks", "flip_pot_upright", *chosen])
+    runpy.run_path(script, run_name="__main__")
+    printed = capsys.readouterr()
+    assert "bridge_v2_tabletop-v0: flip_pot_upright" in printed.err
+    assert "| flip_pot_upright | 1/1 " in printed.out
+    monkeypatch.setattr(sys, "argv", [script, "--tasks", "flip_pots"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(script, run_name="__main__")
+    assert "invalid choice: 'flip_pots'" in capsys.readouterr().err

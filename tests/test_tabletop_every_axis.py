@@ -147,6 +147,18 @@ def test_a_drawer_is_called_by_its_neighbours() -> None:
         assert env.observe([], privileged=False).instruction == words
 
 
+@pytest.mark.parametrize(
+    ("task", "variation", "indices"),
+    [
+        ("move_near", "motion/position/outside", (10, 37, 40, 46, 48)),  # something is in the way
+        ("flip_pot_upright", "visual/distractors/many", (1, 5, 6)),  # something was where it rolls
+    ],
+)
+def test_the_hand_has_room_or_goes_round(task: str, variation: str, indices: Sequence[int]) -> None:
+    solved = [index for index in indices if is_solved(task, variation, index)]
+    assert len(solved) >= len(indices) - 1  # last bits of a sum, and so a push, differ by CPU
+
+
 def test_a_pot_that_is_flipped_may_be_larger_and_is_taken_at_its_own_rim() -> None:
     assert is_solved("flip_steel_pot_upright", "physical/size/large", 0)
     assert is_solved("flip_steel_pot_upright", "physical/friction/slippery", 0)

@@ -64,7 +64,8 @@ ROUND = 0.01  # m between width and depth, under which a thing can be held from 
 CLEAR = 0.12  # m that distractors keep: the hand opens beside the target, and comes by
 CLEARANCE = 0.10  # m above the grasp
 CARRY = 0.05
-# Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it.
+# Nothing starts near what it shall be moved near to, nor where only a leaning hand can take it,
+# which the bottle needs sooner, as the hand is held higher.
 REACH = Reach(
     {
         name: (Surface((-0.36, -0.10, 0.04 if kind is BLUE_BOTTLE else 0.0, 0.45), COUNTER_HEIGHT),)
